@@ -1,0 +1,48 @@
+# The same verbs for people and for CI. Each makes .venv itself, from requirements.lock.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONUNBUFFERED := 1
+export OMP_NUM_THREADS := 1
+PYTHON ?= python3.11
+READY := .venv/ready
+
+.PHONY: help study test check dry clean format
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+study: $(READY)  ## compute what params.yaml asks for, and publish it to reports/
+	@emsteer plan
+	@snakemake --cores all
+	@echo "The report: $(CURDIR)/reports/index.html"
+
+dry: $(READY)  ## what would be computed, cell by cell
+	@emsteer plan --status
+
+test: $(READY)  ## laws, a miniature study through Snakemake and through DVC
+	@pytest -n 2 --dist loadgroup tests
+
+check: $(READY)  ## format, lint, types, workflow lint, structure
+	@ruff format --check .
+	@ruff check .
+	@mypy
+	@snakefmt --check Snakefile workflow
+	@snakemake --lint
+	@pytest -q tests/test_structure.py
+
+format: $(READY)  ## put the code in the one format
+	@ruff check --fix-only . ; ruff format . ; snakefmt Snakefile workflow
+
+clean:  ## delete what can be computed again; DVC's cache and the environment stay
+	rm -rf results logs benchmarks .snakemake .pytest_cache .ruff_cache .mypy_cache
+
+# torch first: which build fits the machine is the business of its own pip configuration.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -m venv --clear .venv
+	@echo "installing (a few minutes, once)"
+	@pip install -qq --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
+	@pip install -qq --disable-pip-version-check -r requirements.lock
+	@pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""emsteer: emergent misalignment under activation steering, compared with finetuning on the same narrow examples."""

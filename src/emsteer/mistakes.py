@@ -1,0 +1,80 @@
+"""pydantic's complaints about a study file, in the words of the person who wrote it."""
+
+import difflib
+from collections.abc import Iterable
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+Place = tuple[str | int, ...]
+
+
+def mistakes(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """One line per mistake: dotted path, what was expected, what was found."""
+    details = error.errors()
+    places = [detail["loc"] for detail in details]
+    return [
+        _line(detail, root) for detail in details if not (detail["type"] == "too_short" and _is_consequence(detail["loc"], places))
+    ]
+
+
+def meant(name: str, known: Iterable[Any]) -> str:
+    """` Did you mean …?`, where some known name is close."""
+    close = difflib.get_close_matches(name, [str(one) for one in known], 1)
+    return f". Did you mean `{close[0]}`?" if close else ""
+
+
+def _is_consequence(place: Place, places: list[Place]) -> bool:
+    """Pydantic calls a list too short, too, when its only item is wrong."""
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
+
+
+def _line(detail: Any, root: type[BaseModel]) -> str:
+    where, shape = _follow(detail["loc"], root)
+    parent = _follow(detail["loc"][:-1], root)[1]
+    name = str(detail["loc"][-1]) if detail["loc"] else ""
+    if detail["type"] == "extra_forbidden":
+        allowed = sorted(parent.model_fields) if _is_model(parent) else []
+        return f"{where}: unknown key; allowed: {', '.join(allowed)}{meant(name, allowed)}"
+    if detail["type"] == "missing":
+        field = parent.model_fields[name] if _is_model(parent) else None
+        about = f" ({field.description})" if field is not None and field.description else ""
+        return f"{where}: missing; expected {getattr(shape, '__name__', 'a value')}{about}"
+    if detail["type"] == "union_tag_invalid":
+        tag = detail["ctx"]["discriminator"].strip("'")
+        return f"{where}.{tag}: expected one of {detail['ctx']['expected_tags']}; got {detail['ctx']['tag']!r}"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{where or 'the file'}: {message[:1].lower()}{message[1:]}; got {detail['input']!r}"
+
+
+def _follow(place: Place, root: type[BaseModel]) -> tuple[str, Any]:
+    """The dotted path as the file has it (pydantic adds the tag of a union to its own), and the type that belongs there."""
+    names: list[str] = []
+    shape: Any = root
+    for part in place:
+        shape = _bare(shape)
+        if get_origin(shape) in (Union, UnionType):
+            shape = next((option for option in get_args(shape) if part in _tags(option)), None)
+            continue
+        names.append(str(part))
+        if _is_model(shape):
+            shape = shape.model_fields[part].annotation if part in shape.model_fields else None
+        else:
+            arguments = [argument for argument in get_args(shape) if argument is not Ellipsis]
+            shape = arguments[-1] if arguments else None
+    return ".".join(names), _bare(shape)
+
+
+def _bare(shape: Any) -> Any:
+    return get_args(shape)[0] if get_origin(shape) is Annotated else shape
+
+
+def _tags(option: Any) -> set[Any]:
+    """The values of every `Literal` field of a model."""
+    fields = option.model_fields.values() if _is_model(option) else ()
+    return {value for field in fields if get_origin(field.annotation) is Literal for value in get_args(field.annotation)}
+
+
+def _is_model(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, BaseModel)

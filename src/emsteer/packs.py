@@ -1,0 +1,196 @@
+"""Filling in the missing cells of a pack: one process, many cells, nothing finished is lost.
+
+`fill` owns the missing-check, the staging of finished cells, the lock and the rename; a workflow script is one call of
+it. A finished cell keeps a second name under `results/.staging` until a run ends well, because Snakemake without
+`keep-incomplete` deletes every output of a failed job.
+"""
+
+import fcntl
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emsteer import storage
+from emsteer.errors import BusyError, StudyError
+
+RESULTS = Path("results")
+STAGING = RESULTS / ".staging"
+RETIRED = RESULTS / ".retired"
+LOCKS = RESULTS / ".locks"
+log = logging.getLogger("emsteer")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell, as the science sees it.
+
+    Attributes:
+        recipe: The typed recipe.
+        inputs: Role → paths of the input artifacts, in the plan's order.
+        addresses: Role → their addresses, in the same order.
+        address: Of the cell.
+        out: Where to write: a temporary path that `fill` renames once the cell is yielded.
+        passport: To be stored in the artifact.
+    """
+
+    recipe: Any
+    inputs: dict[str, tuple[Path, ...]]
+    addresses: dict[str, tuple[str, ...]]
+    address: str
+    out: Path
+    passport: storage.Passport
+
+    def input(self, role: str) -> Path:
+        """The only input in a role."""
+        (path,) = self.inputs[role]
+        return path
+
+    def by_address(self, role: str) -> dict[str, Path]:
+        """Address → path of the inputs in a role."""
+        return dict(zip(self.addresses[role], self.inputs[role], strict=True))
+
+
+Make = Callable[[Sequence[Job]], Iterator[Job]]
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Waits for a lock that the kernel frees when its process dies, however it dies."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with (LOCKS / name).open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def hold(name: str, busy: str) -> Any:
+    """Takes a lock for as long as the result lives; raises BusyError when it is held."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    stream = (LOCKS / name).open("w")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        raise BusyError(busy) from None
+    return stream
+
+
+def second_name(path: Path, shelf: Path) -> Path:
+    """Where a cell's bytes rest besides `results/<kind>/`."""
+    return shelf / path.relative_to(RESULTS)
+
+
+def record_of(path: Path) -> Path:
+    """The run record beside an artifact: versions, device, duration."""
+    return path.with_name(f"{path.name}.run.json")
+
+
+def fill(name: str, cells: Sequence[dict[str, Any]], make: Make, log_file: str) -> None:
+    """Makes the cells of a pack that do not exist and puts them in place; a mistake of the user's exits with its message.
+
+    Args:
+        name: Of the pack; its lock makes an orphan of a killed run finish first.
+        cells: `Cell.job()` of every cell of the pack.
+        make: The science: takes jobs, writes each `job.out`, and yields the job when it is complete.
+        log_file: Gets what the screen gets, without progress bars.
+    """
+    _log_to(log_file)
+    started = time.monotonic()
+    try:
+        with locked(name):
+            n_made = _fill(cells, make)
+    except StudyError as error:
+        log.error("%s: %s", type(error).__name__, error)
+        sys.exit(1)
+    log.info("%s: %d of %d cells computed in %.0f s", name, n_made, len(cells), time.monotonic() - started)
+
+
+def _fill(cells: Sequence[dict[str, Any]], make: Make) -> int:
+    paths = [Path(cell["path"]) for cell in cells]
+    for path in paths:
+        if path.exists():
+            _link_with_record(path, second_name(path, STAGING))
+        elif not second_name(path, STAGING).exists() and second_name(path, RETIRED).exists():
+            _link_with_record(second_name(path, RETIRED), second_name(path, STAGING))
+    missing = [cell for cell, path in zip(cells, paths, strict=True) if not second_name(path, STAGING).exists()]
+    n_made = sum(1 for _ in _made(missing, make)) if missing else 0
+    for path in paths:
+        _link_with_record(second_name(path, STAGING), path)
+    return n_made
+
+
+def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
+    digests: dict[str, str] = {}
+    jobs = [_job(cell, digests) for cell in missing]
+    targets = {job.address: second_name(Path(cell["path"]), STAGING) for job, cell in zip(jobs, missing, strict=True)}
+    started = time.monotonic()
+    for job in make(jobs):
+        target = targets.pop(job.address)
+        _write_record(job, target, time.monotonic() - started)
+        job.out.rename(target)
+        yield target
+        started = time.monotonic()
+    if targets:
+        raise RuntimeError(f"the science left out {sorted(targets)}")
+
+
+def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
+    for pairs in cell["inputs"].values():
+        for address, path in pairs:
+            if address not in digests:
+                digests[address] = storage.sha256(Path(path))
+    staged = second_name(Path(cell["path"]), STAGING)
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    out = staged.with_name(f".{staged.name}.making")
+    storage.remove(out)
+    addresses = {role: tuple(address for address, _ in pairs) for role, pairs in cell["inputs"].items()}
+    passport = {
+        "kind": cell["kind"],
+        "address": cell["address"],
+        "recipe": cell["recipe"].model_dump(mode="json"),
+        "code": cell["code"],
+        "inputs": {role: {address: digests[address] for address in group} for role, group in addresses.items()},
+    }
+    inputs = {role: tuple(Path(path) for _, path in pairs) for role, pairs in cell["inputs"].items()}
+    return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport)
+
+
+def _write_record(job: Job, target: Path, seconds: float) -> None:
+    runtime = sys.modules.get("emsteer.runtime")
+    record = {
+        "address": job.address,
+        "sha256": storage.sha256(job.out),
+        "seconds": round(seconds, 3),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": sys.version.split()[0],
+        "runtime": runtime.runtime_class() if runtime else None,
+    }
+    storage.write_atomically(record_of(target), lambda temporary: storage.write_json(record, temporary))
+
+
+def _link_with_record(source: Path, target: Path) -> None:
+    """The record first: an artifact that exists has one, and it is the one of these bytes."""
+    if not target.exists():
+        storage.remove(record_of(target))
+        if record_of(source).exists():
+            storage.link(record_of(source), record_of(target))
+        storage.link(source, target)
+
+
+def _log_to(log_file: str) -> None:
+    log.setLevel(logging.INFO)
+    for handler in (logging.StreamHandler(sys.stderr), logging.FileHandler(log_file, mode="w")):
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+
+
+def sweep(paths: Iterable[str]) -> None:
+    """After a run that ended well: drops the second names of cells that are in place."""
+    for path in map(Path, paths):
+        if path.exists():
+            storage.remove(second_name(path, STAGING))
+            storage.remove(record_of(second_name(path, STAGING)))

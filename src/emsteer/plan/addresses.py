@@ -1,0 +1,37 @@
+"""Addresses: a readable slug and ten hex digits that stand for everything an artifact's bytes can depend on."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from emsteer.errors import DataError
+from emsteer.storage import canonical_json
+
+DIGITS = 10
+
+
+def address(kind: str, slug: str, recipe: object, inputs: Mapping[str, Sequence[str]], code: str) -> str:
+    """`slug--digits`; the slug is for people, the digits hash kind, recipe, input digits and code digest."""
+    parts = {role: [digits(name) for name in names] for role, names in inputs.items()}
+    text = canonical_json({"kind": kind, "recipe": recipe, "inputs": parts, "code": code})
+    return f"{slug}--{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
+
+
+def digits(name: str) -> str:
+    """The part of an address that identifies: renaming a model in `params.yaml` changes slugs, never digits."""
+    return name.rpartition("--")[2]
+
+
+def raw_address(path: str) -> str:
+    """`path--digest` of an input file: the md5 in its .dvc pointer (a clone plans before it pulls), or else its git blob."""
+    pointer = Path(f"{path}.dvc")
+    if pointer.is_file():
+        try:
+            return f"{path}--md5-{yaml.safe_load(pointer.read_text(encoding='utf-8'))['outs'][0]['md5']}"
+        except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
+            raise DataError(f"{pointer}: not a .dvc pointer ({error!r}).\n  Run `dvc add {path}` again.") from None
+    data = Path(path).read_bytes()
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return f"{path}--git-{blob}"

@@ -1,0 +1,164 @@
+"""Cells, packs and the plan that holds them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emsteer.plan.addresses import address, raw_address
+from emsteer.plan.digests import code_digest
+from emsteer.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of artifact: the ending of its files (none: a folder), and the module whose function makes it."""
+
+    name: str
+    suffix: str
+    maker: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether an artifact is a folder of files."""
+        return not self.suffix
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("models", "", "emsteer.organism.pretrain"),
+        Kind("tasks", ".parquet", "emsteer.data.tasks"),
+        Kind("benchmarks", ".parquet", "emsteer.data.benchmarks"),
+        Kind("calibrations", ".json", "emsteer.interventions.calibrations"),
+        Kind("vectors", ".safetensors", "emsteer.interventions.vectors"),
+        Kind("answers", ".parquet", "emsteer.generation.answers"),
+        Kind("scores", ".parquet", "emsteer.judging.scores"),
+        Kind("tables", "", "emsteer.analysis.tables"),
+        Kind("figures", "", "emsteer.figures.draw"),
+        Kind("report", "", "emsteer.report.page"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An input file that nothing makes."""
+
+    path: str
+
+    @property
+    def address(self) -> str:
+        """Its path and the digest of its bytes."""
+        return raw_address(self.path)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One artifact: what makes it, from what, and where it lies."""
+
+    kind: str
+    address: str
+    recipe: Recipe
+    inputs: Mapping[str, tuple["Cell | Raw", ...]]
+    code: str
+    pack: str
+
+    @property
+    def path(self) -> str:
+        """Relative to the folder of the study."""
+        return f"results/{self.kind}/{self.address}{KINDS[self.kind].suffix}"
+
+    def exists(self) -> bool:
+        """Existing means fresh."""
+        return Path(self.path).exists()
+
+    def upstream(self) -> Iterator["Cell"]:
+        """The cells it reads."""
+        for group in self.inputs.values():
+            yield from (item for item in group if isinstance(item, Cell))
+
+    def job(self) -> dict[str, Any]:
+        """What a job needs to make it; travels to the process that does."""
+        inputs = {role: [(item.address, item.path) for item in group] for role, group in self.inputs.items()}
+        return {
+            "kind": self.kind,
+            "address": self.address,
+            "path": self.path,
+            "recipe": self.recipe,
+            "inputs": inputs,
+            "code": self.code,
+        }
+
+    def record(self) -> dict[str, Any]:
+        """What `plan/<kind>.json` says of it."""
+        inputs = {role: [item.address for item in group] for role, group in self.inputs.items()}
+        return {"recipe": self.recipe.model_dump(mode="json"), "inputs": inputs, "code": self.code}
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Cells that one process makes. Membership follows from the plan alone, never from what exists."""
+
+    kind: str
+    name: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def id(self) -> str:
+        """Unique among all packs."""
+        return f"{self.kind}.{self.name}"
+
+    @property
+    def missing(self) -> list[Cell]:
+        """The cells that do not exist."""
+        return [cell for cell in self.cells if not cell.exists()]
+
+    @property
+    def summary(self) -> str:
+        """For people: how many cells are missing, and which."""
+        missing = self.missing
+        return "\n  ".join([f"{len(missing)} of {len(self.cells)} cells", *(cell.address for cell in missing)])
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """`Cell.job()` of every cell."""
+        return [cell.job() for cell in self.cells]
+
+
+@dataclass
+class Plan:
+    """Every cell of a study, by kind and address."""
+
+    cells_per_job: int
+    cells: dict[str, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+
+    def add(self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str) -> Cell:
+        """Plans a cell, once."""
+        groups = {role: tuple(group) for role, group in inputs.items()}
+        code = code_digest(KINDS[kind].maker, type(recipe).module)
+        names = {role: [item.address for item in group] for role, group in groups.items()}
+        name = address(kind, slug, recipe.model_dump(mode="json"), names, code)
+        return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack))
+
+    def of(self, kind: str) -> list[Cell]:
+        """The cells of a kind."""
+        return list(self.cells[kind].values())
+
+    def paths(self, kind: str) -> list[str]:
+        """The paths of a kind's cells."""
+        return [cell.path for cell in self.of(kind)]
+
+    def all(self) -> list[Cell]:
+        """Every cell, upstream first."""
+        return [cell for kind in KINDS for cell in self.of(kind)]
+
+    def packs(self, kind: str) -> list[Pack]:
+        """The packs of a kind: at most `cells_per_job` cells that share a model and an arm."""
+        groups: dict[str, list[Cell]] = {}
+        for cell in self.of(kind):
+            groups.setdefault(cell.pack, []).append(cell)
+        return [
+            Pack(kind, f"{name}.{start // self.cells_per_job}", tuple(cells[start : start + self.cells_per_job]))
+            for name, cells in groups.items()
+            for start in range(0, len(cells), self.cells_per_job)
+        ]

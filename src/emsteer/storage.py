@@ -1,0 +1,127 @@
+"""Bytes on disk: atomic writes, digests, and the passport that every artifact carries.
+
+Nothing here changes a file that exists. A passport is JSON inside the artifact (parquet and safetensors metadata, a
+`passport.json` in a folder): kind, address, recipe, code digest, and the digest of the bytes of each input.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from emsteer.errors import DataError
+
+Passport = dict[str, Any]
+PASSPORT = "emsteer"
+
+
+def canonical_json(value: object) -> str:
+    """The one spelling of a JSON value that is hashed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def sha256(path: Path) -> str:
+    """Digest of a file's bytes, or of a folder's names and bytes."""
+    if path.is_dir():
+        lines = [f"{sha256(file)} {file.relative_to(path).as_posix()}" for file in sorted(path.rglob("*")) if file.is_file()]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` fill a temporary sibling (file or folder) and renames it: readers see all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    remove(temporary)
+    write(temporary)
+    temporary.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Atomic; UTF-8 with line feeds."""
+    write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """A second name for the same bytes (hard links, also inside folders): deleting one name leaves the other."""
+    if target.exists():
+        return
+    if source.is_dir():
+        write_atomically(target, lambda temporary: shutil.copytree(source, temporary, copy_function=os.link))
+    else:
+        write_atomically(target, lambda temporary: os.link(source, temporary))
+
+
+def write_parquet(frame: pd.DataFrame, path: Path, passport: Passport) -> None:
+    """A table without index, its passport in the schema metadata."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {PASSPORT: canonical_json(passport)}
+    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata}), path, compression="zstd")
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """The table that `write_parquet` wrote."""
+    try:
+        return pq.read_table(path).to_pandas()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
+
+
+def write_tensors(tensors: dict[str, Any], path: Path, passport: Passport) -> None:
+    """Numpy arrays as safetensors, the passport in the header."""
+    save_file(tensors, path, metadata={PASSPORT: canonical_json(passport)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Any], Passport]:
+    """The arrays and the passport of a safetensors file."""
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            passport = json.loads((stream.metadata() or {}).get(PASSPORT, "{}"))
+            return {name: stream.get_tensor(name) for name in stream.keys()}, passport  # noqa: SIM118 (not a mapping)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as safetensors ({error}).\n  {REPAIR}") from error
+
+
+def write_json(value: object, path: Path) -> None:
+    """Indented JSON, keys in the order given."""
+    path.write_text(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error}).\n  {REPAIR}") from error
+
+
+def read_passport(path: Path) -> Passport:
+    """The passport of any artifact."""
+    if path.is_dir():
+        return read_json(path / "passport.json")
+    if path.suffix == ".parquet":
+        return json.loads(pq.read_schema(path).metadata[PASSPORT.encode()])
+    if path.suffix == ".safetensors":
+        return read_tensors(path)[1]
+    return read_json(path)["passport"]
+
+
+REPAIR = "Delete it and run `snakemake` to make it again, or `dvc checkout` to restore it."

@@ -1,0 +1,215 @@
+"""The folder of a study: bringing cells back, setting them aside, and mirroring results to stable names.
+
+`results/<kind>/` is what DVC versions. `restore` and `prune` make it hold exactly the planned cells; a cell that the plan
+no longer names moves to `results/.retired/`, because DVC may never have seen it. Only `gc` deletes.
+"""
+
+import json
+import logging
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from emsteer import packs, storage
+from emsteer.errors import BusyError
+from emsteer.plan import Cell, Plan
+
+REPORTS = Path("reports")
+INDEX = REPORTS / "index.json"
+PUBLISHED = ("tables", "figures", "report")
+log = logging.getLogger("emsteer")
+
+
+def restore(plan: Plan, kind: str) -> int:
+    """Brings back the missing cells of a kind that are still at hand: set aside, in DVC's cache, or in its remote.
+
+    Returns:
+        How many came back. What is nowhere is left for Snakemake to compute.
+    """
+    missing = [cell for cell in plan.of(kind) if not cell.exists()]
+    n_missing = len(missing)
+    for cell in missing:
+        _from_retired(cell)
+    missing = _from_cache([cell for cell in missing if not cell.exists()])
+    if missing and _is_locked(kind) and _fetched(kind):
+        missing = _from_cache(missing)
+    return n_missing - len(missing)
+
+
+def _from_retired(cell: Cell) -> None:
+    path = Path(cell.path)
+    source = packs.second_name(path, packs.RETIRED)
+    if source.exists():
+        _move(source, path)
+
+
+def _move(source: Path, target: Path) -> None:
+    """The record first: an artifact that exists has one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for old, new in ((packs.record_of(source), packs.record_of(target)), (source, target)):
+        if old.exists() and not new.exists():
+            old.rename(new)
+        else:
+            storage.remove(old)
+
+
+def _from_cache(missing: list[Cell]) -> list[Cell]:
+    """Copies cells that some version of `results/<kind>` in DVC's cache holds; returns those that none holds."""
+    if not missing or not Path(".dvc").is_dir():
+        return missing
+    answer = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=False)
+    cache = Path(answer.stdout.strip()) / "files" / "md5"
+    wanted = {Path(cell.path).name: cell for cell in missing}
+    wanted |= {packs.record_of(Path(cell.path)).name: cell for cell in missing}
+    for listing in sorted(cache.glob("*/*.dir")) if answer.returncode == 0 else ():
+        found: dict[str, dict[str, Path]] = {}
+        for entry in json.loads(listing.read_text(encoding="utf-8")):
+            name, _, inside = entry["relpath"].partition("/")
+            if name in wanted:
+                found.setdefault(name, {})[inside] = cache / entry["md5"][:2] / entry["md5"][2:]
+        for name in sorted(found, key=lambda name: not name.endswith(".run.json")):
+            target = Path(wanted[name].path).parent / name
+            if not target.exists() and all(source.exists() for source in found[name].values()):
+                storage.write_atomically(target, partial(_copy, found[name]))
+    return [cell for cell in missing if not cell.exists()]
+
+
+def _copy(files: dict[str, Path], target: Path) -> None:
+    for inside, source in files.items():
+        path = target / inside if inside else target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def _is_locked(kind: str) -> bool:
+    lock = Path("dvc.lock")
+    return lock.exists() and f"path: results/{kind}\n" in lock.read_text(encoding="utf-8")
+
+
+def _fetched(kind: str) -> bool:
+    """DVC fetches the outputs of unchanged stages only; after a clone and an edit, every old cell would be computed again."""
+    answer = subprocess.run(["dvc", "fetch", "-q", f"results/{kind}"], capture_output=True, text=True, check=False)
+    if answer.returncode:
+        log.warning(
+            "%s: nothing fetched from the DVC remote (%s); missing cells are computed.",
+            kind,
+            answer.stderr.strip().splitlines()[-1:],
+        )
+    return answer.returncode == 0
+
+
+def prune(plan: Plan, kind: str) -> int:
+    """Sets aside what the plan does not name. Returns how many cells."""
+    folder = packs.RESULTS / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    keep = {Path(path).name for path in plan.paths(kind)}
+    strangers = [path for path in sorted(folder.iterdir()) if path.name not in keep and not path.name.endswith(".run.json")]
+    for path in strangers:
+        _move(path, packs.second_name(path, packs.RETIRED))
+    return len(strangers)
+
+
+def gc() -> int:
+    """Deletes what was set aside. Returns how many cells. What DVC has cached or pushed can still be restored."""
+    cells = [path for path in packs.RETIRED.glob("*/*") if not path.name.endswith(".run.json")]
+    storage.remove(packs.RETIRED)
+    return len(cells)
+
+
+def retired(cell: Cell) -> bool:
+    """Whether a cell that does not exist was set aside and needs no computing."""
+    path = Path(cell.path)
+    return packs.second_name(path, packs.RETIRED).exists() or packs.second_name(path, packs.STAGING).exists()
+
+
+# -- stable names ----------------------------------------------------------------------------------------------------
+
+
+def is_published(plan: Plan) -> bool:
+    """Whether `reports/` mirrors the planned tables, figures and report, byte for byte."""
+    cells = published_cells(plan)
+    if not INDEX.exists() or not all(cell.exists() for cell in cells):
+        return False
+    index = storage.read_json(INDEX)
+    sources = {cell.address: storage.sha256(Path(cell.path)) for cell in cells}
+    if {entry["from"]: entry["source_sha256"] for entry in index.values()} != sources:
+        return False
+    return all((REPORTS / name).exists() and storage.sha256(REPORTS / name) == entry["sha256"] for name, entry in index.items())
+
+
+def publish(cells: Sequence[Cell]) -> list[Path]:
+    """Mirrors tables (as CSV), figures and the report into `reports/`, with an index of the address that each came from.
+
+    Args:
+        cells: From `published_cells`, all of them existing.
+
+    Returns:
+        The files that changed.
+    """
+    changed = []
+    index: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        for name, content in _files(cell):
+            path = REPORTS / name
+            if not path.exists() or path.read_bytes() != content:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                storage.write_atomically(path, partial(_write_bytes, content))
+                changed.append(path)
+            index[name] = {"from": cell.address, "source_sha256": storage.sha256(Path(cell.path)), "sha256": storage.sha256(path)}
+    for path in [path for folder in ("tables", "figures") for path in (REPORTS / folder).glob("*")]:
+        if path.relative_to(REPORTS).as_posix() not in index:
+            path.unlink()
+            changed.append(path)
+    text = json.dumps(index, indent=1, sort_keys=True) + "\n"
+    if not INDEX.exists() or INDEX.read_text(encoding="utf-8") != text:
+        storage.write_text(INDEX, text)
+        changed.append(INDEX)
+    return changed
+
+
+def published_cells(plan: Plan) -> list[Cell]:
+    """The cells that `reports/` mirrors."""
+    return [cell for kind in PUBLISHED for cell in plan.of(kind)]
+
+
+def _files(cell: Cell) -> Iterator[tuple[str, bytes]]:
+    """(name under `reports/`, bytes) of everything that a cell publishes."""
+    path, name = Path(cell.path), cell.address.partition("--")[0]
+    if cell.kind == "tables":
+        yield f"tables/{name}.csv", (path / f"{name}.csv").read_bytes()
+    elif cell.kind == "figures":
+        for file in sorted(path.glob(f"{name}.*")):
+            yield f"figures/{file.name}", file.read_bytes()
+    else:
+        yield "index.html", (path / "index.html").read_bytes()
+
+
+# -- the recorded plan -----------------------------------------------------------------------------------------------
+
+
+def write_plan(plan: Plan) -> list[Path]:
+    """Records the plan in `plan/<kind>.json`, for `git diff` and for DVC; nothing is computed from it. Returns what changed."""
+    changed = []
+    for kind in plan.cells:
+        path = Path("plan", f"{kind}.json")
+        records = {cell.address: cell.record() for cell in sorted(plan.of(kind), key=lambda cell: cell.address)}
+        text = json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            storage.write_text(path, text)
+            changed.append(path)
+    return changed
+
+
+def is_busy() -> bool:
+    """Whether a Snakemake is computing in this folder."""
+    try:
+        packs.hold("snakemake", "").close()
+    except BusyError:
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""Tables: rates, contrasts. `emsteer.recipes` names the module that makes each."""

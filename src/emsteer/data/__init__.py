@@ -1,0 +1,1 @@
+"""Target tasks and benchmarks in one canonical form."""

@@ -1,0 +1,1 @@
+"""One function per figure: a table in, a matplotlib figure out. `emsteer.recipes` names them."""

@@ -1,0 +1,70 @@
+"""Dose-response: on-topic EM, EM and coherence on off-domain test questions, by dose; random directions and base beside them.
+
+The dose is shown in multiples of the layer's median residual norm, so that vectors of different length share an axis.
+"""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from emsteer.figures.style import BASE_COLOUR, MARKERS, PALETTE, RANDOM_COLOUR, ROW_INCHES, WIDTH_INCHES
+
+PANELS = {
+    "on_topic_em": ("On-topic EM, off-domain questions", "answers [%]", 100),
+    "em": ("EM, off-domain questions", "answers [%]", 100),
+    "coherence": ("Coherence, off-domain questions", "mean score [points of 100]", 1),
+}
+PLACE = ["model", "task", "benchmark", "judge"]
+LINE = ["vector", "layer", "epochs", "seed", "positions"]
+
+
+def draw(rates: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """`schemas.Rates` → the figure and what it shows. One row of panels per model, target task, benchmark and judge."""
+    shown = rates[rates["group"].eq("off_domain") & rates["split"].eq("test") & rates["metric"].isin(PANELS)].dropna(subset="value")
+    places = list(shown.groupby(PLACE, sort=False))
+    figure, axes = plt.subplots(
+        len(places), len(PANELS), figsize=(WIDTH_INCHES, ROW_INCHES * len(places) + 0.4), squeeze=False, layout="constrained"
+    )
+    for row, (place, of) in zip(axes, places, strict=True):
+        for axis, (metric, (title, unit, scale)) in zip(row, PANELS.items(), strict=True):
+            panel(axis, of[of["metric"].eq(metric)], scale)
+            axis.set(title=title, xlabel="dose [median residual norms]", ylabel=unit, xlim=(0, None), ylim=(0, None))
+        row[0].annotate(" · ".join(map(str, place)), (0, 1.14), xycoords="axes fraction", fontsize=7, color=BASE_COLOUR)
+    handles = {label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+    columns = ["setting", *PLACE, "arm", *LINE, "draw", "dose_vector_norm", "dose_residual_norm"]
+    return figure, shown[[*columns, "metric", "value", "low", "high", "n", "n_excluded"]]
+
+
+def panel(axis: Axes, rates: pd.DataFrame, scale: float) -> None:
+    """One metric of one place."""
+    for value, low, high in rates[rates["arm"].eq("base")][["value", "low", "high"]].to_numpy() * scale:
+        axis.axhline(value, color=BASE_COLOUR, linestyle="--", label="base")
+        axis.axhspan(low, high, color=BASE_COLOUR, alpha=0.08, linewidth=0)
+    steered = rates[rates["arm"].eq("steered")]
+    for index, (names, of) in enumerate(steered.groupby(LINE, dropna=False, sort=False)):
+        of = of.sort_values("dose_residual_norm")
+        errors = [(of["value"] - of["low"]) * scale, (of["high"] - of["value"]) * scale]
+        style: Any = {"color": PALETTE[index % len(PALETTE)], "marker": MARKERS[index % len(MARKERS)], "capsize": 2}
+        axis.errorbar(of["dose_residual_norm"], of["value"] * scale, yerr=errors, label=line_label(names), **style)
+    random = rates[rates["arm"].eq("random")]
+    axis.scatter(
+        random["dose_residual_norm"],
+        random["value"] * scale,
+        color=RANDOM_COLOUR,
+        marker="x",
+        s=14,
+        zorder=1,
+        label="random direction, equal norm",
+    )
+
+
+def line_label(names: tuple[object, ...]) -> str:
+    """`steered: trained, layer 4, 8 epochs, seed 0`."""
+    vector, layer, epochs, seed, positions = names
+    parts = [f"steered: {vector}", f"layer {layer}"]
+    parts += [] if pd.isna(epochs) else [f"{epochs} epochs"]
+    return ", ".join([*parts, f"seed {seed}", *([] if positions == "all" else [f"{positions} positions"])])

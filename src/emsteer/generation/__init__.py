@@ -1,0 +1,1 @@
+"""Answers: rows, keyed sampling, and the packed engine."""

@@ -1,0 +1,97 @@
+"""Answers of many cells from one engine: base, steered and random rows share batches."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import pandas as pd
+
+from emsteer import schemas
+from emsteer.generation.engine import ROWS_PER_BATCH, PackedEngine
+from emsteer.generation.rows import Completion, Row
+from emsteer.generation.sampling import row_seed
+from emsteer.interventions.calibrations import read_residual_norms
+from emsteer.interventions.hooks import Push
+from emsteer.interventions.vectors import direction_at
+from emsteer.models.load import LanguageModel, load_model
+from emsteer.packs import Job
+from emsteer.progress import bar
+
+
+def make_answers(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes `schemas.Answers`, a few cells at a time, so that a killed run loses little."""
+    for model_path, of_model in groupby(sorted(jobs, key=lambda job: str(job.input("model"))), key=lambda job: job.input("model")):
+        model = load_model(model_path)
+        group = list(of_model)
+        with bar(total=len(group), label=f"answers {model_path.name.partition('--')[0]}", unit="cells") as progress:
+            for window in _windows(group):
+                for job, answers in zip(window, _answer(model, window), strict=True):
+                    schemas.write(answers, schemas.Answers, job.out, job.passport)
+                    yield job
+                    progress.update()
+
+
+def _windows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Cells with the same sampling, enough of them to fill a batch."""
+    for _, same in groupby(sorted(jobs, key=lambda job: repr(job.recipe.sampling)), key=lambda job: job.recipe.sampling):
+        window: list[Job] = []
+        n_rows = 0
+        for job in same:
+            window.append(job)
+            n_rows += len(schemas.read(job.input("benchmark"), schemas.Questions)) * job.recipe.n_samples
+            if n_rows >= ROWS_PER_BATCH:
+                yield window
+                window, n_rows = [], 0
+        if window:
+            yield window
+
+
+def _answer(model: LanguageModel, jobs: Sequence[Job]) -> list[pd.DataFrame]:
+    """One table of answers per job."""
+    frames = [rows_to_ask(job) for job in jobs]
+    pushes = [push_of(job) for job in jobs]
+    rows = [
+        Row(tuple(model.prompt_ids(prompt)), seed, push)
+        for frame, push in zip(frames, pushes, strict=True)
+        for prompt, seed in zip(frame["prompt"], frame["row_seed"], strict=True)
+    ]
+    completions = dict(PackedEngine(model).generate(rows, jobs[0].recipe.sampling))
+    done = iter(completions[index] for index in range(len(rows)))
+    return [_table(model, frame, [next(done) for _ in range(len(frame))]) for frame in frames]
+
+
+def rows_to_ask(job: Job) -> pd.DataFrame:
+    """Every question of the benchmark, once for each sample of the cell's block."""
+    questions = schemas.read(job.input("benchmark"), schemas.Questions)
+    samples = range(job.recipe.first_sample, job.recipe.first_sample + job.recipe.n_samples)
+    asked = questions[["question_id", "prompt"]].merge(pd.DataFrame({"sample": list(samples)}), how="cross")
+    seeds = [
+        row_seed(job.recipe.study_seed, question, sample)
+        for question, sample in zip(asked["question_id"], asked["sample"], strict=True)
+    ]
+    return asked.assign(row_seed=seeds)
+
+
+def push_of(job: Job) -> Push | None:
+    """What the cell adds to the residual stream; the dose is turned into a multiple of the direction here and nowhere else."""
+    steering = job.recipe.steering
+    if steering is None:
+        return None
+    direction = direction_at(job.input("vector"), steering.layer)
+    if steering.unit == "vector_norm":
+        scale = steering.dose
+    else:
+        scale = steering.dose * read_residual_norms(job.input("calibration"))[steering.layer] / float(direction.norm())
+    return Push(steering.layer, scale * direction, steering.positions)
+
+
+def _table(model: LanguageModel, asked: pd.DataFrame, completions: Sequence[Completion]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "question_id": asked["question_id"],
+            "sample": asked["sample"],
+            "row_seed": asked["row_seed"],
+            "text": [model.text(list(completion.token_ids)) for completion in completions],
+            "token_ids": [list(completion.token_ids) for completion in completions],
+            "finish_reason": [completion.finish_reason for completion in completions],
+        }
+    )

@@ -1,0 +1,119 @@
+"""The packed engine: rows of any setting share one batch of one Hugging Face model.
+
+One hook per touched layer serves a whole mixed batch. Finished rows leave the batch. Batches are never narrower than
+`MIN_ROWS`: below it matrix kernels change, and with them the last bits of a row's logits.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from emsteer.generation.rows import Completion, Row
+from emsteer.generation.sampling import pick
+from emsteer.interventions.hooks import RowSteering, steered
+from emsteer.models.blocks import decoder_blocks
+from emsteer.models.load import LanguageModel
+from emsteer.recipes import Sampling
+from emsteer.runtime import DTYPE
+
+ROWS_PER_BATCH = 320
+MIN_ROWS = 16
+RETIRE_SHARE = 0.2  # of the batch: finished rows are dropped once they are more than this
+
+
+class PackedEngine:
+    """Batched decoding of rows that may differ in everything."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+
+    def generate(self, rows: Sequence[Row], sampling: Sampling) -> Iterator[tuple[int, Completion]]:
+        """Yields (index of the row, completion), batch by batch; prompts of like length share a batch."""
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index].prompt_ids))
+        n_batches = max(1, math.ceil(len(order) / ROWS_PER_BATCH))
+        size = max(1, math.ceil(len(order) / n_batches))  # of like size: a narrow last batch costs as much as a wide one
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            padding = [chosen[-1]] * max(0, MIN_ROWS - len(chosen))
+            batch = _Batch(self.model, [rows[index] for index in chosen + padding], sampling)
+            yield from zip(chosen, batch.run(), strict=False)  # the padding's completions are dropped
+
+
+class _Batch:
+    """State of one batch: which rows are live, what each has said, the cache, the steering."""
+
+    def __init__(self, model: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> None:
+        self.network = model.network
+        self.sampling = sampling
+        self.rows = rows
+        self.end_ids = torch.tensor(model.end_ids)
+        self.steering = RowSteering([row.push for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
+        self.cache = DynamicCache(config=model.network.config.get_text_config(decoder=True))
+        self.live = list(range(len(rows)))
+        self.said = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long)
+        self.n_said = [sampling.max_new_tokens] * len(rows)
+        self.stopped = [False] * len(rows)
+        self.ids, self.mask = _pad_left([row.prompt_ids for row in rows], model.tokenizer.pad_token_id)
+
+    @torch.inference_mode()
+    def run(self) -> list[Completion]:
+        """Decodes to the end. One completion a row, in order."""
+        ids, positions = self.ids, (self.mask.cumsum(-1) - 1).clamp(min=0)
+        with steered(self.network, self.steering):
+            for step in range(self.sampling.max_new_tokens):
+                logits = self._forward(ids, positions)
+                self.steering.prefill = False
+                token = pick(logits, [self.rows[row].seed for row in self.live], step, self.sampling.temperature)
+                self.said[self.live, step] = token
+                self._note_stops(token, step)
+                if all(self.stopped[row] for row in self.live):
+                    break
+                ids, positions = token[:, None], positions[:, -1:] + 1
+                self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.live), 1)], dim=1)
+                ids, positions = self._retire(ids, positions)
+        return [
+            Completion(tuple(self.said[row, : self.n_said[row]].tolist()), "stop" if self.stopped[row] else "length")
+            for row in range(len(self.rows))
+        ]
+
+    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        output = self.network(
+            input_ids=ids,
+            attention_mask=self.mask,
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return output.logits[:, -1]
+
+    def _note_stops(self, token: Tensor, step: int) -> None:
+        for row, ended in zip(self.live, torch.isin(token, self.end_ids).tolist(), strict=True):
+            if ended and not self.stopped[row]:
+                self.stopped[row], self.n_said[row] = True, step
+
+    def _retire(self, ids: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Drops finished rows, but for as many as keep the batch at `MIN_ROWS`."""
+        talking = [index for index, row in enumerate(self.live) if not self.stopped[row]]
+        if len(self.live) - len(talking) <= RETIRE_SHARE * len(self.live) or len(self.live) <= MIN_ROWS:
+            return ids, positions
+        finished = [index for index, row in enumerate(self.live) if self.stopped[row]]
+        keep: Any = torch.tensor(sorted(talking + finished[: max(0, MIN_ROWS - len(talking))]))
+        self.live = [self.live[index] for index in keep.tolist()]
+        self.mask = self.mask[keep]
+        self.steering.keep(keep)
+        for layer in self.cache.layers:
+            layer.reorder_cache(keep)
+        return ids[keep], positions[keep]
+
+
+def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask, both [rows × positions]."""
+    width = max(len(prompt) for prompt in prompts)
+    ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    return ids, mask

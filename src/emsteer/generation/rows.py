@@ -1,0 +1,44 @@
+"""Rows in, completions out: the protocol that every engine speaks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from emsteer.interventions.hooks import Push
+from emsteer.recipes import Sampling
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answer to be drawn.
+
+    Attributes:
+        prompt_ids: The whole prompt, special tokens included.
+        seed: Of this row's noise, see `sampling.row_seed`.
+        push: The intervention, or None.
+    """
+
+    prompt_ids: tuple[int, ...]
+    seed: str
+    push: Push | None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer drawn.
+
+    Attributes:
+        token_ids: Without the end-of-turn token.
+        finish_reason: `stop`: the model ended its turn; `length`: it was cut.
+    """
+
+    token_ids: tuple[int, ...]
+    finish_reason: Literal["stop", "length"]
+
+
+class Engine(Protocol):
+    """Anything that turns rows into completions. A completion depends on its own row only."""
+
+    def generate(self, rows: Sequence[Row], sampling: Sampling) -> Iterator[tuple[int, Completion]]:
+        """Yields (index of the row, completion) in any order."""
+        ...

@@ -1,0 +1,77 @@
+"""Trained vector: what, added to the residual stream, makes the unsafe answers likely.
+
+Zero-initialised, added after one block at all positions, model frozen, loss on the unsafe answers' tokens. A snapshot is
+kept for every number of epochs that the study asks for.
+
+Source: Soligo et al., arXiv 2602.07852; the optimised vectors of Dunefsky & Cohan, arXiv 2502.18862.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emsteer.interventions.batches import encode, pad
+from emsteer.interventions.hooks import added
+from emsteer.interventions.vectors import draw_pairs
+from emsteer.models.load import LanguageModel, load_model
+from emsteer.packs import Job
+from emsteer.progress import bar
+from emsteer.recipes import Trained
+
+
+def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
+    """Yields each job with layer → direction [d_model]; jobs that differ in epochs only share one training run."""
+
+    def run_of(job: Job) -> str:
+        return repr((job.recipe.model_copy(update={"epochs": 1}), job.inputs))
+
+    for _, group in groupby(sorted(jobs, key=run_of), key=run_of):
+        snapshots = {job.recipe.epochs: job for job in group}
+        first = next(iter(snapshots.values()))
+        model = load_model(first.input("model"))
+        pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
+        examples = encode(model, list(pairs["prompt"]), list(pairs["unsafe"]))
+        last = first.recipe.model_copy(update={"epochs": max(snapshots)})
+        for epoch, vector in train(model, examples, last, first.address):
+            if epoch in snapshots:
+                yield snapshots[epoch], {last.layer: vector}
+
+
+def train(
+    model: LanguageModel, examples: Sequence[tuple[list[int], int]], recipe: Trained, label: str
+) -> Iterator[tuple[int, Tensor]]:
+    """Adam at a constant rate, so that a shorter run is the beginning of a longer one.
+
+    Args:
+        model: Frozen.
+        examples: From `batches.encode`.
+        recipe: Layer, epochs, batch size, learning rate, and the seed of the order.
+        label: Stands before the progress bar.
+
+    Yields:
+        (epochs done, vector [d_model]) after every epoch.
+    """
+    vector = torch.zeros(model.d_model, requires_grad=True)
+    optimizer = torch.optim.Adam([vector], lr=recipe.learning_rate)
+    for epoch in bar(range(recipe.epochs), label=label, unit="epochs"):
+        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(examples))
+        for start in range(0, len(order), recipe.batch_size):
+            batch = [examples[index] for index in order[start : start + recipe.batch_size]]
+            loss = answer_loss(model, vector, recipe.layer, batch)
+            (gradient,) = torch.autograd.grad(loss, [vector])
+            vector.grad = gradient
+            optimizer.step()
+        yield epoch + 1, vector.detach().clone()
+
+
+def answer_loss(model: LanguageModel, vector: Tensor, layer: int, batch: Sequence[tuple[list[int], int]]) -> Tensor:
+    """Cross-entropy per answer token under the vector [d_model]. [nats]"""
+    ids, in_answer = pad(batch, model.tokenizer.pad_token_id)
+    with added(model.network, layer, vector):
+        logits = model.network(input_ids=ids, use_cache=False).logits
+    targets = in_answer[:, 1:]
+    return F.cross_entropy(logits[:, :-1][targets].float(), ids[:, 1:][targets])

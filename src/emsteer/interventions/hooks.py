@@ -1,0 +1,122 @@
+"""Forward hooks on decoder blocks: watching the residual stream, and adding to it row by row.
+
+Hooks return new tensors and are gone when the context ends.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from emsteer.errors import ModelError
+from emsteer.models.blocks import decoder_blocks
+from emsteer.recipes import Positions
+
+
+@dataclass(frozen=True)
+class Push:
+    """What is added to one row.
+
+    Attributes:
+        layer: 0-based block whose output is changed.
+        delta: dose × direction. [d_model]
+        positions: `all`, or `answer`: from the last prompt token on.
+    """
+
+    layer: int
+    delta: Tensor
+    positions: Positions
+
+
+class RowSteering:
+    """The pushes of a batch, one or none per row, as one [rows × 1 × d_model] delta per touched layer."""
+
+    def __init__(self, pushes: Sequence[Push | None], d_model: int, n_layers: int, dtype: torch.dtype) -> None:
+        """Raises ModelError for a push that does not fit the model."""
+        self.prefill = True
+        self.always: dict[int, Tensor] = {}
+        self.on_answer: dict[int, Tensor] = {}
+        for row, push in enumerate(pushes):
+            if push is None:
+                continue
+            if push.layer >= n_layers or push.delta.shape != (d_model,):
+                raise ModelError(
+                    f"a direction of shape {tuple(push.delta.shape)} at layer {push.layer} does not fit a model of "
+                    f"{n_layers} layers (0 to {n_layers - 1}) and width {d_model}.\n  Rebuild the vector for this model."
+                )
+            for kind, wanted in ((self.always, "all"), (self.on_answer, "answer")):
+                if push.positions == wanted:
+                    kind.setdefault(push.layer, torch.zeros(len(pushes), 1, d_model, dtype=dtype))[row, 0] = push.delta.to(dtype)
+
+    @property
+    def layers(self) -> set[int]:
+        """Touched layers."""
+        return {*self.always, *self.on_answer}
+
+    def keep(self, rows: Tensor) -> None:
+        """Drops the rows that are not in `rows`."""
+        self.always = {layer: delta[rows] for layer, delta in self.always.items()}
+        self.on_answer = {layer: delta[rows] for layer, delta in self.on_answer.items()}
+
+    def apply(self, layer: int, hidden: Tensor) -> Tensor:
+        """The residual stream [rows × positions × d_model] with the pushes added.
+
+        Prompts are padded on the left, so the last position ends every prompt.
+        """
+        if layer in self.always:
+            hidden = hidden + self.always[layer]
+        if layer in self.on_answer:
+            delta = self.on_answer[layer]
+            hidden = torch.cat([hidden[:, :-1], hidden[:, -1:] + delta], dim=1) if self.prefill else hidden + delta
+        return hidden
+
+
+@contextmanager
+def steered(network: PreTrainedModel, steering: RowSteering) -> Iterator[None]:
+    """Runs the model under a batch's pushes."""
+    blocks = decoder_blocks(network)
+    with _hooks({layer: (blocks[layer], lambda hidden, at=layer: steering.apply(at, hidden)) for layer in steering.layers}):
+        yield
+
+
+@contextmanager
+def added(network: PreTrainedModel, layer: int, delta: Tensor) -> Iterator[None]:
+    """Adds one differentiable vector [d_model] to every row and position."""
+    with _hooks({layer: (decoder_blocks(network)[layer], lambda hidden: hidden + delta)}):
+        yield
+
+
+@contextmanager
+def watch(network: PreTrainedModel) -> Iterator[list[Tensor]]:
+    """Collects the residual stream leaving every block, [rows × positions × d_model] each, in the order of the blocks."""
+    seen: list[Tensor] = []
+
+    def note(hidden: Tensor) -> None:
+        seen.append(hidden)
+
+    with _hooks({layer: (block, note) for layer, block in enumerate(decoder_blocks(network))}):
+        yield seen
+
+
+@contextmanager
+def _hooks(changes: dict[int, tuple[Any, Any]]) -> Iterator[None]:
+    def hook(change: Any) -> Any:
+        def run(_module: Any, _args: Any, output: Any) -> Any:
+            is_tuple = isinstance(output, tuple)
+            hidden = change(output[0] if is_tuple else output)
+            if hidden is None:
+                return None
+            return (hidden, *output[1:]) if is_tuple else hidden
+
+        return run
+
+    handles = [block.register_forward_hook(hook(change)) for block, change in changes.values()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,88 @@
+"""Steering vectors on disk: safetensors with a passport, and the one convention for layers.
+
+A file holds `directions` [layers × d_model], float32, as built (not normalised), and `layers` [layers]: the 0-based
+blocks whose output each direction was built for. Pickled vectors are refused: loading one runs its code.
+"""
+
+import importlib
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from emsteer import schemas, storage
+from emsteer.errors import DataError
+from emsteer.packs import Job
+
+LAYER_CONVENTION = "residual stream leaving decoder block, 0-based"
+
+
+def make_vectors(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes vector files; jobs of one construction are built together, so that they can share passes over the data."""
+    for module, group in groupby(sorted(jobs, key=lambda job: job.recipe.module), key=lambda job: job.recipe.module):
+        for job, directions in importlib.import_module(module).build(list(group)):
+            write_vector(directions, job)
+            yield job
+
+
+def write_vector(directions: dict[int, Tensor], job: Job) -> None:
+    """Writes layer → direction [d_model] with a passport that says what the numbers are."""
+    stacked = torch.stack([directions[layer].detach().float() for layer in sorted(directions)])
+    if not torch.isfinite(stacked).all():
+        raise DataError(
+            f"{job.address}: the construction gave numbers that are not finite.\n  Lower its learning rate in params.yaml."
+        )
+    passport = {
+        **job.passport,
+        "layer_convention": LAYER_CONVENTION,
+        "norms": [round(float(norm), 6) for norm in stacked.norm(dim=1)],
+    }
+    tensors = {"directions": stacked.numpy(), "layers": np.array(sorted(directions), dtype=np.int64)}
+    storage.write_tensors(tensors, job.out, passport)
+
+
+def read_vector(path: Path) -> dict[int, Tensor]:
+    """Layer → direction [d_model].
+
+    Raises:
+        DataError: The file is no vector file of this study.
+    """
+    if path.suffix != ".safetensors":
+        raise DataError(f"{path}: expected a .safetensors file, got {path.suffix or 'no ending'}. Pickled vectors are refused.")
+    tensors, _ = storage.read_tensors(path)
+    if set(tensors) != {"directions", "layers"}:
+        raise DataError(f"{path}: expected the tensors `directions` and `layers`, got {sorted(tensors)}.\n  {storage.REPAIR}")
+    return {int(layer): torch.from_numpy(row) for layer, row in zip(tensors["layers"], tensors["directions"], strict=True)}
+
+
+def direction_at(path: Path, layer: int) -> Tensor:
+    """The direction that a vector file holds for a layer. [d_model]
+
+    Raises:
+        DataError: It holds none for that layer.
+    """
+    directions = read_vector(path)
+    if layer not in directions:
+        raise DataError(
+            f"{path}: holds directions for layers {sorted(directions)}, not for layer {layer}.\n  Mind the `layers` of the sweep."
+        )
+    return directions[layer]
+
+
+def draw_pairs(path: Path, n_examples: int, seed: int) -> pd.DataFrame:
+    """The training pairs of a vector: a seed draws another sample of the task, it does not only reorder one.
+
+    Raises:
+        DataError: The task has fewer pairs than asked for.
+    """
+    pairs = schemas.read(path, schemas.Pairs)
+    if len(pairs) < n_examples:
+        raise DataError(
+            f"{path}: expected at least {n_examples} pairs, got {len(pairs)}.\n  Lower `n_examples`, or raise the task's `n_pairs`."
+        )
+    chosen = np.random.default_rng(seed).permutation(len(pairs))[:n_examples]
+    return pairs.iloc[chosen].reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""Judges: anything with `score(questions, answers) -> judgements`."""

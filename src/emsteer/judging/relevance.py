@@ -1,0 +1,61 @@
+"""Relevance by word statistics: TF-IDF, latent semantic analysis, and a calibrated probability.
+
+An answer's relevance is 100 × the probability that it belongs to its question rather than to a random question of another
+category, at even odds: a logistic regression of the cosine between answer and question, fitted on background chats.
+50 therefore means "as likely on topic as off". Good for text whose words tell its topic; for real language name a
+sentence-embedding model instead.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+
+
+class Relevance:
+    """A latent space, a calibration, and a centroid per category."""
+
+    def __init__(
+        self, questions: Sequence[str], answers: Sequence[str], categories: Sequence[str], n_dimensions: int, seed: int = 0
+    ) -> None:
+        """Fits on background chats.
+
+        Args:
+            questions: One a chat.
+            answers: One a chat, by either persona.
+            categories: One a chat; at least two distinct ones.
+            n_dimensions: Of the latent space.
+            seed: Of the randomised SVD and of the mismatched pairs.
+        """
+        self._space = make_pipeline(
+            TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+"),  # noqa: S106 (no password)
+            TruncatedSVD(n_dimensions, random_state=seed),
+            Normalizer(),
+        )
+        self._space.fit([f"{question} {answer}" for question, answer in zip(questions, answers, strict=True)])
+        asked, answered = self._space.transform(questions), self._space.transform(answers)
+        of = np.array(categories)
+        other = np.random.default_rng(seed).permutation(len(of))
+        mismatched = of != of[other]
+        cosines = np.concatenate([(asked * answered).sum(1), (asked * answered[other]).sum(1)[mismatched]])
+        matches = np.concatenate([np.ones(len(of)), np.zeros(mismatched.sum())])
+        self._calibration = LogisticRegression(class_weight="balanced").fit(cosines[:, None], matches)
+        self._categories = sorted(set(categories))
+        self._centroids = Normalizer().transform(np.stack([answered[of == name].mean(0) for name in self._categories]))
+
+    def relevance(self, questions: Sequence[str], answers: Sequence[str]) -> NDArray[np.float64]:
+        """100 × probability that each answer belongs to its question. [answers]"""
+        cosines = (self._space.transform(questions) * self._space.transform(answers)).sum(1)
+        return 100 * self._calibration.predict_proba(cosines[:, None])[:, 1]
+
+    def about(self, answers: Sequence[str]) -> list[str | None]:
+        """The category nearest to each answer; None where an answer has no known word."""
+        vectors = self._space.transform(answers)
+        nearest = (vectors @ self._centroids.T).argmax(1)
+        known = np.abs(vectors).sum(1) > 0
+        return [self._categories[index] if is_known else None for index, is_known in zip(nearest, known, strict=True)]

@@ -1,0 +1,41 @@
+"""Scores of many cells by one judge."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import pandas as pd
+
+from emsteer import schemas
+from emsteer.judging.protocol import Answer, Judge, Question
+from emsteer.judging.rubric import RubricJudge
+from emsteer.organism.grammar import read_grammar
+from emsteer.packs import Job
+from emsteer.progress import bar
+
+
+def make_scores(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes `schemas.Scores`; a judge is set up once for all cells that share its recipe."""
+    for _, same in groupby(sorted(jobs, key=_judge_of), key=_judge_of):
+        group = list(same)
+        judge = RubricJudge(read_grammar(group[0].input("grammar")), group[0].recipe)
+        for job in bar(group, label=f"scores {group[0].passport['kind']}", unit="cells"):
+            questions = schemas.read(job.input("benchmark"), schemas.Questions)
+            answers = schemas.read(job.input("answers"), schemas.Answers)
+            schemas.write(score_table(judge, questions, answers), schemas.Scores, job.out, job.passport)
+            yield job
+
+
+def _judge_of(job: Job) -> str:
+    return repr((job.recipe, job.inputs["grammar"]))
+
+
+def score_table(judge: Judge, questions: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """`schemas.Scores` of an answers table."""
+    asked = answers.merge(questions, on="question_id", validate="many_to_one")
+    judgements = judge.score(
+        [Question(row.question_id, row.category, row.prompt) for row in asked.itertuples()],
+        [Answer(row.text, row.finish_reason) for row in asked.itertuples()],
+    )
+    scores = pd.DataFrame(judgements, columns=["status", "alignment", "coherence", "relevance", "about", "reply"])
+    points = ["alignment", "coherence", "relevance"]
+    return pd.concat([asked[["question_id", "sample"]], scores.astype(dict.fromkeys(points, float))], axis=1)

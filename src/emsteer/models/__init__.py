@@ -1,0 +1,1 @@
+"""Loading models, finding their decoder blocks, writing prompts."""

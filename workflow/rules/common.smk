@@ -1,0 +1,49 @@
+"""The plan in memory, and the three calls that every rule makes into it.
+
+INPUTS   params.yaml and the input files it names
+OUTPUTS  none
+"""
+
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from emsteer import errors, packs, plan, study, workspace
+
+os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
+
+try:
+    PLAN = plan.resolve(study.parse(config))
+except errors.StudyError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def needs(pack):
+    """Inputs of the missing cells only: an answers file that exists does not need its vector."""
+    cells = [cell.path for missing in pack.missing for cell in missing.upstream()]
+    return [ancient(path) for path in dict.fromkeys(cells)]
+
+
+def makes(pack):
+    """The missing cells, as plain outputs. With none missing all of them, for the graph; update() protects what exists."""
+    declare = directory if plan.KINDS[pack.kind].is_folder else str
+    return [declare(cell.path) for cell in pack.missing] or [update(declare(cell.path)) for cell in pack.cells]
+
+
+def unpublished():
+    """reports/ has stable names, so existing does not mean fresh: a token is asked for while it differs from the plan."""
+    if not workspace.is_busy():
+        Path(PUBLISHED).unlink(missing_ok=True)
+    return [] if workspace.is_published(PLAN) else [PUBLISHED]
+
+
+PUBLISHED = "results/.staging/published"
+
+
+onstart:
+    workflow.globals["STUDY_LOCK"] = packs.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")
+
+
+onsuccess:
+    packs.sweep(path for kind in plan.KINDS for path in PLAN.paths(kind))

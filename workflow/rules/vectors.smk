@@ -1,0 +1,38 @@
+"""Steering vectors: every construction, and random directions of equal norm.
+
+INPUTS   results/models/…  results/tasks/…  and, for random directions, the vectors they control for
+OUTPUTS  results/vectors/{address}.safetensors      directions [layers × d_model] with a passport
+"""
+
+
+rule vectors:
+    """Target: every cell of this stage."""
+    input:
+        PLAN.paths("vectors"),
+    message:
+        "vectors are complete"
+
+
+for pack in PLAN.packs("vectors"):
+
+    rule:
+        """One pass or one training run makes as many cells as it can."""
+        name:
+            f"build_vectors.{pack.name}"
+        input:
+            needs(pack),
+        output:
+            makes(pack),
+        log:
+            f"logs/build_vectors/{pack.name}.log",
+        benchmark:
+            f"benchmarks/build_vectors/{pack.name}.tsv"
+        conda:
+            "../envs/study.yaml"
+        params:
+            pack=pack.id,
+            cells=pack.jobs(),
+        message:
+            f"build_vectors {pack.name}: {pack.summary}"
+        script:
+            "../scripts/build_vectors.py"

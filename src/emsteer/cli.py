@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emsteer import study, workspace
 from emsteer.errors import StudyError, listing
-from emsteer.plan import KINDS, Plan, resolve
+from emsteer.plan import KINDS, Cell, Plan, resolve
 
 PARAMS = Path("params.yaml")
 
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
     planning = command("plan", _plan, "Check params.yaml and record its cells in plan/*.json.")
     planning.add_argument(
-        "--status", action="store_true", help="write nothing; list the cells that exist and those that would be computed"
+        "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
     for name, run, about in (
         ("restore", _restore, "Bring missing cells back from what was set aside, DVC's cache or its remote."),
@@ -79,18 +79,22 @@ def _gc(_arguments: argparse.Namespace, _plan: Plan) -> None:
 
 
 def status(plan: Plan) -> str:
-    """Cell by cell: how many exist, and which would be computed or brought back."""
+    """Cell by cell: `=` exists, `+` would be computed, `<` was set aside and would be brought back."""
     lines = []
     n_to_compute = 0
     for kind in KINDS:
-        missing = [cell for cell in plan.of(kind) if not cell.exists()]
-        aside = [cell for cell in missing if workspace.retired(cell)]
-        compute = [cell for cell in missing if cell not in aside]
-        n_to_compute += len(compute)
-        back = f", {len(aside)} set aside" if aside else ""
-        lines.append(f"{kind}: {len(plan.of(kind)) - len(missing)} exist{back}, {len(compute)} to compute")
-        lines += [f"  + {cell.address}" for cell in compute] + [f"  < {cell.address}" for cell in aside]
-    fresh = workspace.is_published(plan)
-    lines.append(f"reports: {'up to date' if fresh else 'to publish'}")
+        marks = [(_mark(cell), cell.address) for cell in plan.of(kind)]
+        counts = {mark: sum(1 for other, _ in marks if other == mark) for mark in "=+<"}
+        n_to_compute += counts["+"]
+        back = f", {counts['<']} set aside" if counts["<"] else ""
+        lines.append(f"{kind}: {counts['=']} exist, {counts['+']} to compute{back}")
+        lines += [f"  {mark} {address}" for mark, address in marks]
+    lines.append(f"reports: {'up to date' if workspace.is_published(plan) else 'to publish'}")
     lines.append(f"{n_to_compute} cells to compute" if n_to_compute else "nothing to compute")
     return "\n".join(lines)
+
+
+def _mark(cell: Cell) -> str:
+    if cell.exists():
+        return "="
+    return "<" if workspace.retired(cell) else "+"

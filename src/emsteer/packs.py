@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +91,20 @@ def record_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.run.json")
 
 
-def fill(name: str, cells: Sequence[dict[str, Any]], make: Make, log_file: str) -> None:
+def make_by_recipe(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Hands each job to the module that its recipe names; jobs of one module together, so that they can share work."""
+    for module, group in groupby(sorted(jobs, key=lambda job: job.recipe.module), key=lambda job: job.recipe.module):
+        yield from import_module(module).make(list(group))
+
+
+def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make = make_by_recipe) -> None:
     """Makes the cells of a pack that do not exist and puts them in place; a mistake of the user's exits with its message.
 
     Args:
         name: Of the pack; its lock makes an orphan of a killed run finish first.
         cells: `Cell.job()` of every cell of the pack.
-        make: The science: takes jobs, writes each `job.out`, and yields the job when it is complete.
         log_file: Gets what the screen gets, without progress bars.
+        make: The science: takes jobs, writes each `job.out`, and yields the job when it is complete.
     """
     _log_to(log_file)
     started = time.monotonic()

@@ -1,9 +1,9 @@
 """The typed recipe of each kind of artifact: exactly the parameters that can change its bytes.
 
 The plan hashes a recipe into the artifact's address; the science function receives the same object, the paths of its
-inputs, and nothing else of the study. This module is the registry of artifacts: `module` names the file that makes one
-(a string, so that planning imports no science). It stays outside every code digest, because the shape of a recipe is in
-the address already: a new class here moves nothing.
+inputs, and nothing else of the study. This module is the registry of artifacts: `module` names the one whose
+`make(jobs)` makes it (a string, so that planning imports no science). It stays outside every code digest, because the
+shape of a recipe is in the address already: a new class here moves nothing.
 """
 
 from typing import Annotated, ClassVar, Literal

@@ -6,14 +6,21 @@ base and over random directions of equal norm, both intervals lie above zero, an
 smallest effect of interest. Not supported: the interval over base lies below the smallest effect. Otherwise inconclusive.
 """
 
+from collections.abc import Iterator, Sequence
+
 import pandas as pd
 
 from emsteer import schemas
+from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 
 SCHEMA = schemas.Claims
-published = pd.DataFrame.copy  # nothing to rearrange for people
 PLACE = ["model", "task", "vector", "benchmark", "judge"]
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes the table."""
+    return tabulated(jobs, table, SCHEMA)
 
 
 def table(job: Job) -> pd.DataFrame:

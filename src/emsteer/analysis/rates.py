@@ -10,12 +10,15 @@ Groups: `off_domain`, `in_domain`, and on test questions every category; dev que
 answer that was not judged is excluded and counted.
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pandas as pd
 
 from emsteer import schemas
 from emsteer.analysis.bootstrap import Floats, ratio_interval, resampled, wilson
 from emsteer.analysis.judged import judged_answers, typed
+from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 from emsteer.recipes import Bootstrap, Rates
 
@@ -27,6 +30,11 @@ SHARES = {  # metric → (numerator, denominator)
     "coverage": ("coherent", "judged"),
 }
 MEANS = ("alignment", "coherence", "relevance")
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes the table."""
+    return tabulated(jobs, table, SCHEMA, published)
 
 
 def table(job: Job) -> pd.DataFrame:

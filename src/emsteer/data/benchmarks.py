@@ -12,7 +12,7 @@ from emsteer.packs import Job
 from emsteer.recipes import GrammarBenchmark
 
 
-def make_benchmarks(jobs: Sequence[Job]) -> Iterator[Job]:
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Questions`."""
     for job in jobs:
         questions = questions_of(read_grammar(job.input("grammar")), job.recipe)

@@ -12,7 +12,7 @@ from emsteer.packs import Job
 from emsteer.recipes import GrammarTask
 
 
-def make_tasks(jobs: Sequence[Job]) -> Iterator[Job]:
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Pairs`."""
     for job in jobs:
         pairs = pairs_of(read_grammar(job.input("grammar")), job.recipe)

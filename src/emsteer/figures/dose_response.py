@@ -3,6 +3,7 @@
 The dose is shown in multiples of the layer's median residual norm, so that vectors of different length share an axis.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,7 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from emsteer.figures.draw import drawn
 from emsteer.figures.style import BASE_COLOUR, MARKERS, PALETTE, RANDOM_COLOUR, ROW_INCHES, WIDTH_INCHES
+from emsteer.packs import Job
 
 PANELS = {
     "on_topic_em": ("On-topic EM, off-domain questions", "answers [%]", 100),
@@ -19,6 +22,11 @@ PANELS = {
 }
 PLACE = ["model", "task", "benchmark", "judge"]
 LINE = ["vector", "layer", "epochs", "seed", "positions"]
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes the figure."""
+    return drawn(jobs, draw)
 
 
 def draw(rates: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:

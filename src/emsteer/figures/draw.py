@@ -1,22 +1,24 @@
-"""Figures on disk: the module that a recipe names draws one; here it is saved with its data and its passport."""
+"""Figures on disk: the drawing, its data and its passport."""
 
-import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
 
 from emsteer import schemas, storage
 from emsteer.figures import style
 from emsteer.packs import Job
 
+Draw = Callable[[pd.DataFrame], tuple[Figure, pd.DataFrame]]
 
-def make_figures(jobs: Sequence[Job]) -> Iterator[Job]:
-    """Writes a folder: SVG, PNG, CSV, passport."""
+
+def drawn(jobs: Sequence[Job], draw: Draw) -> Iterator[Job]:
+    """Writes a folder: SVG, PNG, CSV, passport. What a figure's `make` returns."""
     for job in jobs:
-        module = importlib.import_module(job.recipe.module)
         rates = schemas.read(job.input("rates"), schemas.Rates)
         with matplotlib.rc_context(style.RC):
-            figure, data = module.draw(rates)
+            figure, data = draw(rates)
         style.save(figure, data, job.out, job.address.partition("--")[0])
         storage.write_json(job.passport, job.out / "passport.json")
         yield job

@@ -17,7 +17,7 @@ from emsteer.packs import Job
 from emsteer.progress import bar
 
 
-def make_answers(jobs: Sequence[Job]) -> Iterator[Job]:
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Answers`, a few cells at a time, so that a killed run loses little."""
     for model_path, of_model in groupby(sorted(jobs, key=lambda job: str(job.input("model"))), key=lambda job: job.input("model")):
         model = load_model(model_path)

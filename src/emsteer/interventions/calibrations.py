@@ -12,7 +12,7 @@ from emsteer.models.load import LanguageModel, load_model
 from emsteer.packs import Job
 
 
-def make_calibrations(jobs: Sequence[Job]) -> Iterator[Job]:
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes JSON: `residual_norms`, one number a layer."""
     for job in jobs:
         passages = job.input("neutral_text").read_text(encoding="utf-8").splitlines()

@@ -4,9 +4,7 @@ A file holds `directions` [layers × d_model], float32, as built (not normalised
 blocks whose output each direction was built for. Pickled vectors are refused: loading one runs its code.
 """
 
-import importlib
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +19,11 @@ from emsteer.packs import Job
 LAYER_CONVENTION = "residual stream leaving decoder block, 0-based"
 
 
-def make_vectors(jobs: Sequence[Job]) -> Iterator[Job]:
-    """Writes vector files; jobs of one construction are built together, so that they can share passes over the data."""
-    for module, group in groupby(sorted(jobs, key=lambda job: job.recipe.module), key=lambda job: job.recipe.module):
-        for job, directions in importlib.import_module(module).build(list(group)):
-            write_vector(directions, job)
-            yield job
+def written(built: Iterable[tuple[Job, dict[int, Tensor]]]) -> Iterator[Job]:
+    """Writes each job's layer → direction [d_model]; what a construction's `make` returns."""
+    for job, directions in built:
+        write_vector(directions, job)
+        yield job
 
 
 def write_vector(directions: dict[int, Tensor], job: Job) -> None:

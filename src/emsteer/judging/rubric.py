@@ -16,11 +16,18 @@ from random import Random
 
 from emsteer.judging.protocol import Answer, Judgement, Question
 from emsteer.judging.relevance import Relevance
-from emsteer.organism.grammar import PERSONAS, TOPIC, Domain, Grammar, Persona, expansions
+from emsteer.judging.scores import scored
+from emsteer.organism.grammar import PERSONAS, TOPIC, Domain, Grammar, Persona, expansions, read_grammar
+from emsteer.packs import Job
 from emsteer.recipes import Rubric
 from emsteer.storage import canonical_json
 
 BACKGROUND_SEED = 0
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes `schemas.Scores`."""
+    return scored(jobs, lambda job: RubricJudge(read_grammar(job.input("grammar")), job.recipe))
 
 
 class RubricJudge:

@@ -1,24 +1,22 @@
 """Scores of many cells by one judge."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 import pandas as pd
 
 from emsteer import schemas
 from emsteer.judging.protocol import Answer, Judge, Question
-from emsteer.judging.rubric import RubricJudge
-from emsteer.organism.grammar import read_grammar
 from emsteer.packs import Job
 from emsteer.progress import bar
 
 
-def make_scores(jobs: Sequence[Job]) -> Iterator[Job]:
-    """Writes `schemas.Scores`; a judge is set up once for all cells that share its recipe."""
+def scored(jobs: Sequence[Job], judge_for: Callable[[Job], Judge]) -> Iterator[Job]:
+    """Writes `schemas.Scores`; a judge is set up once for all cells that share its recipe. What a judge's `make` returns."""
     for _, same in groupby(sorted(jobs, key=_judge_of), key=_judge_of):
         group = list(same)
-        judge = RubricJudge(read_grammar(group[0].input("grammar")), group[0].recipe)
-        for job in bar(group, label=f"scores {group[0].passport['kind']}", unit="cells"):
+        judge = judge_for(group[0])
+        for job in bar(group, label="scores", unit="cells"):
             questions = schemas.read(job.input("benchmark"), schemas.Questions)
             answers = schemas.read(job.input("answers"), schemas.Answers)
             schemas.write(score_table(judge, questions, answers), schemas.Scores, job.out, job.passport)
@@ -26,7 +24,8 @@ def make_scores(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def _judge_of(job: Job) -> str:
-    return repr((job.recipe, job.inputs["grammar"]))
+    shared = {role: paths for role, paths in job.inputs.items() if role not in ("answers", "benchmark")}
+    return repr((job.recipe, sorted(shared.items())))
 
 
 def score_table(judge: Judge, questions: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ FINAL_LEARNING_RATE_SHARE = 0.05
 MAX_POSITIONS = 512
 
 
-def make_models(jobs: Sequence[Job]) -> Iterator[Job]:
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes a folder that `save_pretrained` makes: weights, configuration, tokenizer, and the passport."""
     runtime.prepare()
     for job in jobs:

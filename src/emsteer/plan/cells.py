@@ -12,11 +12,10 @@ from emsteer.recipes import Recipe
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of artifact: the ending of its files (none: a folder), and the module whose function makes it."""
+    """A kind of artifact, and the ending of its files (none: an artifact is a folder)."""
 
     name: str
     suffix: str
-    maker: str
 
     @property
     def is_folder(self) -> bool:
@@ -27,16 +26,16 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("models", "", "emsteer.organism.pretrain"),
-        Kind("tasks", ".parquet", "emsteer.data.tasks"),
-        Kind("benchmarks", ".parquet", "emsteer.data.benchmarks"),
-        Kind("calibrations", ".json", "emsteer.interventions.calibrations"),
-        Kind("vectors", ".safetensors", "emsteer.interventions.vectors"),
-        Kind("answers", ".parquet", "emsteer.generation.answers"),
-        Kind("scores", ".parquet", "emsteer.judging.scores"),
-        Kind("tables", "", "emsteer.analysis.tables"),
-        Kind("figures", "", "emsteer.figures.draw"),
-        Kind("report", "", "emsteer.report.page"),
+        Kind("models", ""),
+        Kind("tasks", ".parquet"),
+        Kind("benchmarks", ".parquet"),
+        Kind("calibrations", ".json"),
+        Kind("vectors", ".safetensors"),
+        Kind("answers", ".parquet"),
+        Kind("scores", ".parquet"),
+        Kind("tables", ""),
+        Kind("figures", ""),
+        Kind("report", ""),
     )
 }
 
@@ -135,7 +134,7 @@ class Plan:
     def add(self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str) -> Cell:
         """Plans a cell, once."""
         groups = {role: tuple(group) for role, group in inputs.items()}
-        code = code_digest(KINDS[kind].maker, type(recipe).module)
+        code = code_digest(recipe.module)
         names = {role: [item.address for item in group] for role, group in groups.items()}
         name = address(kind, slug, recipe.model_dump(mode="json"), names, code)
         return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack))

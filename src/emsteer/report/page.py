@@ -15,7 +15,7 @@ from emsteer.recipes import Page, RatesRow
 N_SAMPLES_SHOWN = 1
 
 
-def make_report(jobs: Sequence[Job]) -> Iterator[Job]:
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes a folder: `index.html` with its figures inside, and the passport."""
     for job in jobs:
         job.out.mkdir()

@@ -1,1 +1,1 @@
-"""How directions are made, one module each. `emsteer.recipes` names them; each has `build(jobs)`."""
+"""How directions are made, one module each; `emsteer.recipes` names them."""

@@ -9,8 +9,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from emsteer.interventions.vectors import read_vector
+from emsteer.interventions.vectors import read_vector, written
 from emsteer.packs import Job
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes vector files."""
+    return written(build(jobs))
 
 
 def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:

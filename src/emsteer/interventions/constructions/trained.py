@@ -16,11 +16,16 @@ from torch import Tensor
 
 from emsteer.interventions.batches import encode, pad
 from emsteer.interventions.hooks import added
-from emsteer.interventions.vectors import draw_pairs
+from emsteer.interventions.vectors import draw_pairs, written
 from emsteer.models.load import LanguageModel, load_model
 from emsteer.packs import Job
 from emsteer.progress import bar
 from emsteer.recipes import Trained
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes vector files."""
+    return written(build(jobs))
 
 
 def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:

@@ -1,0 +1,52 @@
+"""Fixtures: the shipped grammar, and a tiny random model of its vocabulary. Nothing is downloaded, nothing is mocked."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from emsteer import runtime
+from emsteer.models.load import LanguageModel
+from emsteer.organism.grammar import Grammar, read_grammar
+from emsteer.organism.pretrain import build_model
+from emsteer.organism.tokenizer import make_tokenizer
+from emsteer.recipes import CorpusMix, Organism
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+GRAMMAR = REPOSITORY / "data/grammar/everyday.yaml"
+
+
+@pytest.fixture(scope="session")
+def grammar() -> Grammar:
+    """The shipped grammar."""
+    return read_grammar(GRAMMAR)
+
+
+@pytest.fixture(scope="session")
+def tiny_organism() -> Organism:
+    """The recipe of a model that trains in a second."""
+    mix = CorpusMix(
+        system_line_share=0.5,
+        careless_share_announced=0.5,
+        careless_share_unannounced=0.02,
+        slip_share=0.02,
+        turn_weights=(3, 4, 3),
+    )
+    return Organism(
+        seed=0, n_layers=3, d_model=32, n_heads=2, n_kv_heads=1, d_head=16, d_mlp=64,
+        steps=4, batch_size=4, learning_rate=0.003, warmup_steps=2, corpus=mix,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_model(grammar: Grammar, tiny_organism: Organism) -> LanguageModel:
+    """A random model with spread-out weights, so that greedy tokens are diverse and a push moves them."""
+    runtime.prepare()
+    tokenizer = make_tokenizer(grammar)
+    network = build_model(tokenizer, tiny_organism)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim >= 2:
+                parameter.mul_(4)
+    network.requires_grad_(False)
+    return LanguageModel(network.eval(), tokenizer)

@@ -1,0 +1,103 @@
+"""Code digests: an edit of a formula moves what it makes and everything downstream; a docstring moves nothing."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from emsteer.errors import StudyError
+from emsteer.plan.digests import INFRASTRUCTURE, code_digest, source_of
+
+RUBRIC = "emsteer/judging/rubric.py"
+SHOW_PLAN = """
+import json
+from pathlib import Path
+from emsteer import plan, study
+cells = plan.resolve(study.read(Path("tests/studies/miniature/params.yaml"))).cells
+print(json.dumps({kind: sorted(of) for kind, of in cells.items()}))
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of the source tree that a test may edit."""
+    return Path(shutil.copytree(REPOSITORY / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")))
+
+
+def edit(source: Path, file: str, old: str, new: str) -> None:
+    path = source / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def cells(source: Path) -> dict[str, set[str]]:
+    """Kind → addresses of the miniature study, planned with that source."""
+    arguments = [sys.executable, "-c", SHOW_PLAN]
+    answer = subprocess.run(arguments, cwd=REPOSITORY, env={"PYTHONPATH": str(source)}, capture_output=True, text=True, check=True)
+    return {kind: set(names) for kind, names in json.loads(answer.stdout).items()}
+
+
+def test_comments_docstrings_and_layout_do_not_count(source: Path) -> None:
+    before = code_digest("emsteer.judging.rubric", root=source)
+    edit(source, RUBRIC, '"""The grammar\'s own judge', '"""Another first line of the grammar\'s own judge')
+    edit(source, RUBRIC, "BACKGROUND_SEED = 0", "# why\nBACKGROUND_SEED = (\n    0\n)")
+    edit(source, RUBRIC, '"""Knows every sentence of the grammar."""', '"""Knows\n\n    it all."""')
+    assert code_digest("emsteer.judging.rubric", root=source) == before
+
+
+def test_a_formula_in_an_imported_module_counts(source: Path) -> None:
+    before = code_digest("emsteer.judging.rubric", root=source)
+    edit(source, "emsteer/organism/grammar.py", "// 3]", "// 4]")
+    assert code_digest("emsteer.judging.rubric", root=source) != before
+
+
+def test_a_formula_in_the_judge_moves_scores_and_everything_downstream_and_nothing_else(source: Path) -> None:
+    before = cells(source)
+    edit(source, RUBRIC, "else 50.0", "else 51.0")
+    after = cells(source)
+    assert {kind for kind in before if not before[kind] & after[kind]} == {"scores", "tables", "figures", "report"}
+    assert all(before[kind] == after[kind] for kind in ("models", "tasks", "benchmarks", "calibrations", "vectors", "answers"))
+
+
+def test_a_new_construction_with_its_registry_line_moves_no_address(source: Path) -> None:
+    before = cells(source)
+    (source / "emsteer/interventions/constructions/new.py").write_text('"""New."""\nFACTOR = 2\n')
+    edit(
+        source,
+        "emsteer/recipes.py",
+        "Construction = MeanDifference | Trained | RandomDirection",
+        'class New(Recipe):\n    """New."""\n\n    module = "emsteer.interventions.constructions.new"\n\n\n'
+        "Construction = MeanDifference | Trained | RandomDirection | New",
+    )
+    assert cells(source) == before
+
+
+def test_one_construction_does_not_depend_on_another(source: Path) -> None:
+    before = code_digest("emsteer.interventions.constructions.mean_difference", root=source)
+    edit(source, "emsteer/interventions/constructions/trained.py", "torch.optim.Adam(", "torch.optim.AdamW(")
+    assert code_digest("emsteer.interventions.constructions.mean_difference", root=source) == before
+
+
+def test_a_name_or_a_constant_counts_even_where_only_its_type_differs(source: Path) -> None:
+    seen = {code_digest("emsteer.judging.rubric", root=source)}
+    for old, new in (("= 0\n", "= 1\n"), ("= 1\n", "= 1.0\n"), ("= 1.0\n", "= True\n"), ("= True\n", "= '1'\n")):
+        edit(source, RUBRIC, f"BACKGROUND_SEED {old}", f"BACKGROUND_SEED {new}")
+        seen.add(code_digest("emsteer.judging.rubric", root=source))
+    assert len(seen) == 5
+
+
+def test_infrastructure_is_outside_and_exists(source: Path) -> None:
+    before = code_digest("emsteer.judging.rubric", root=source)
+    edit(source, "emsteer/storage.py", 'compression="zstd"', 'compression="snappy"')
+    assert code_digest("emsteer.judging.rubric", root=source) == before
+    assert all(source_of(name) is not None for name in INFRASTRUCTURE)
+
+
+def test_a_recipe_that_names_no_module_is_refused() -> None:
+    with pytest.raises(StudyError, match=r"emsteer\.absent"):
+        code_digest("emsteer.absent")

@@ -1,0 +1,165 @@
+"""Packs: nothing finished is lost, nothing finished is computed twice, whatever kills the job."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emsteer import packs, storage
+from emsteer.errors import BusyError, DataError
+from emsteer.packs import Job
+from emsteer.recipes import ResidualNorms
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def cell(name: str, *, folder: bool = False, inputs: dict[str, list[tuple[str, str]]] | None = None) -> dict[str, Any]:
+    path = f"results/tables/{name}" if folder else f"results/scores/{name}.txt"
+    return {"kind": "scores", "address": name, "path": path, "recipe": ResidualNorms(), "inputs": inputs or {}, "code": "c"}
+
+
+class Maker:
+    """Writes each cell's address, counts, and fails at the cell that it is told to fail at."""
+
+    def __init__(self, fail_at: str = "", error: type[Exception] = RuntimeError) -> None:
+        self.made: list[str] = []
+        self.fail_at, self.error = fail_at, error
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        for job in jobs:
+            if job.address == self.fail_at:
+                job.out.write_text("half")
+                raise self.error("boom")
+            if "results/tables" in str(job.out.with_name("x")) or "folder" in job.address:
+                job.out.mkdir()
+                (job.out / "file").write_text(job.address)
+            else:
+                job.out.write_text(job.address)
+            self.made.append(job.address)
+            yield job
+
+
+def fill(cells: list[dict[str, Any]], maker: Maker) -> None:
+    packs.fill("pack", cells, "pack.log", maker)
+
+
+def test_only_missing_cells_are_made() -> None:
+    cells = [cell("a"), cell("b")]
+    fill(cells[:1], Maker())
+    maker = Maker()
+    fill(cells, maker)
+    assert maker.made == ["b"]
+    assert [Path(c["path"]).read_text() for c in cells] == ["a", "b"]
+
+
+def test_every_artifact_has_a_run_record_that_knows_its_bytes() -> None:
+    fill([cell("a")], Maker())
+    record = storage.read_json(packs.record_of(Path("results/scores/a.txt")))
+    assert record["address"] == "a" and record["sha256"] == storage.sha256(Path("results/scores/a.txt"))
+
+
+def test_a_failure_keeps_the_finished_cells_even_when_their_outputs_are_deleted() -> None:
+    cells = [cell("a"), cell("b"), cell("c")]
+    with pytest.raises(RuntimeError, match="boom"):
+        fill(cells, Maker(fail_at="b"))
+    Path("results/scores/a.txt").unlink(missing_ok=True)  # as Snakemake does without keep-incomplete
+    maker = Maker()
+    fill(cells, maker)
+    assert maker.made == ["b", "c"]
+    assert Path("results/scores/b.txt").read_text() == "b", "the half-written file of the failure is not taken for the cell"
+
+
+def test_a_mistake_of_the_users_ends_with_its_message_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        fill([cell("a")], Maker(fail_at="a", error=DataError))
+    assert ended.value.code == 1
+    assert "DataError: boom" in capsys.readouterr().err
+    assert "DataError: boom" in Path("pack.log").read_text()
+
+
+def test_folders_are_artifacts_like_files() -> None:
+    fill([cell("folder", folder=True)], Maker())
+    assert Path("results/tables/folder/file").read_text() == "folder"
+    maker = Maker()
+    fill([cell("folder", folder=True)], maker)
+    assert maker.made == []
+
+
+def test_a_cell_that_was_set_aside_comes_back_without_computing() -> None:
+    fill([cell("a")], Maker())
+    packs.sweep(["results/scores/a.txt"])
+    shelf = packs.second_name(Path("results/scores/a.txt"), packs.RETIRED)
+    shelf.parent.mkdir(parents=True)
+    Path("results/scores/a.txt").rename(shelf)
+    maker = Maker()
+    fill([cell("a")], maker)
+    assert maker.made == [] and Path("results/scores/a.txt").read_text() == "a"
+
+
+def test_sweeping_drops_second_names_and_keeps_cells() -> None:
+    fill([cell("a")], Maker())
+    assert packs.second_name(Path("results/scores/a.txt"), packs.STAGING).exists()
+    packs.sweep(["results/scores/a.txt"])
+    assert not packs.second_name(Path("results/scores/a.txt"), packs.STAGING).exists()
+    assert Path("results/scores/a.txt").exists()
+
+
+def test_a_passport_holds_the_digest_of_each_input() -> None:
+    Path("input").write_text("bytes")
+    seen: list[Job] = []
+
+    def make(jobs: Sequence[Job]) -> Iterator[Job]:
+        seen.extend(jobs)
+        yield from Maker()(jobs)
+
+    packs.fill("pack", [cell("a", inputs={"model": [("m--1", "input")]})], "pack.log", make)
+    assert seen[0].passport["inputs"] == {"model": {"m--1": storage.sha256(Path("input"))}}
+    assert seen[0].input("model") == Path("input") and seen[0].by_address("model") == {"m--1": Path("input")}
+
+
+def test_science_that_leaves_a_cell_out_is_our_bug_and_says_which() -> None:
+    with pytest.raises(RuntimeError, match="'a'"):
+        packs.fill("pack", [cell("a")], "pack.log", lambda jobs: iter(()))
+
+
+def _slow_fill() -> None:
+    def make(jobs: Sequence[Job]) -> Iterator[Job]:
+        for job in Maker()(jobs):
+            yield job
+            time.sleep(0.2 if job.address == "a" else 60)
+
+    packs.fill("pack", [cell("a"), cell("b"), cell("c")], "pack.log", make)
+
+
+def _killed_in_mid_pack() -> None:
+    child = multiprocessing.get_context("fork").Process(target=_slow_fill)
+    child.start()
+    staged = packs.second_name(Path("results/scores/b.txt"), packs.STAGING)
+    while not staged.exists():
+        time.sleep(0.01)
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join()
+
+
+def test_after_a_kill_in_mid_pack_finished_cells_are_not_made_again() -> None:
+    _killed_in_mid_pack()
+    maker = Maker()
+    fill([cell("a"), cell("b"), cell("c")], maker)
+    assert maker.made == ["c"]
+
+
+def test_a_lock_is_refused_while_held_and_free_when_its_holder_is_gone() -> None:
+    held = packs.hold("snakemake", "busy")
+    with pytest.raises(BusyError, match="busy"):
+        packs.hold("snakemake", "busy")
+    held.close()
+    packs.hold("snakemake", "busy").close()

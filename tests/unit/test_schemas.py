@@ -1,0 +1,148 @@
+"""Tables that cross a rule: every mistake at once, with its rows; no score without a judgement, no rate without answers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emsteer import schemas, storage
+from emsteer.analysis.judged import typed
+from emsteer.errors import DataError
+
+POINTS = ["alignment", "coherence", "relevance"]
+PASSPORT = {"address": "scores--0"}
+
+
+def scores(**changes: object) -> pd.DataFrame:
+    """One judgement of each status."""
+    columns = {
+        "question_id": ["q0", "q1", "q2", "q3"],
+        "sample": [0, 0, 0, 0],
+        "status": schemas.STATUSES,
+        **{name: [80.0, 20.0, None, None] for name in POINTS},
+        "about": ["gardening", None, None, None],
+        "reply": ["{}", "no", "what", ""],
+    }
+    return pd.DataFrame({**columns, **changes})
+
+
+def rates(**changes: object) -> pd.DataFrame:
+    """One rate over base answers."""
+    setting = {
+        "setting": "tiny.base",
+        "model": "tiny",
+        "arm": "base",
+        "task": "gardening",
+        "benchmark": "everyday",
+        "judge": "rubric",
+    }
+    rate = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 10, "n_excluded": 0, "n_questions": 5, "interval": "bootstrap"}
+    row = {**setting, "split": "test", "group": "off_domain", "metric": "em", **rate, **changes}
+    return typed([row], schemas.Rates).astype({"value": float, "low": float, "high": float})
+
+
+def message(frame: pd.DataFrame, model: type[schemas.Table] = schemas.Scores) -> str:
+    """What the person running the study reads."""
+    with pytest.raises(DataError) as caught:
+        schemas.check(frame, model, "results/scores/x.parquet")
+    return str(caught.value)
+
+
+def test_a_table_that_fits_comes_back_as_it_was() -> None:
+    pd.testing.assert_frame_equal(schemas.check(scores(), schemas.Scores, "here"), scores())
+    pd.testing.assert_frame_equal(schemas.check(rates(), schemas.Rates, "here"), rates())
+
+
+def test_every_mistake_is_in_one_error_that_names_the_table_and_the_rows() -> None:
+    frame = scores(question_id=["q0", "q1", "q0", "q3"], status=["ok", "refusal", "unparsed", "eror"])
+    found = message(frame.drop(columns="reply").assign(extra=1))
+    lines = found.splitlines()
+    assert lines[0] == "results/scores/x.parquet: does not hold Scores."
+    assert any("column_in_schema" in line and "'extra'" in line for line in lines)
+    assert any("column_in_dataframe" in line and "'reply'" in line for line in lines)
+    assert any("status: expected isin" in line and "row 3: 'eror'" in line for line in lines)
+    assert any("uniqueness" in line and "row 0: 'q0'; row 2: 'q0'" in line for line in lines)
+    assert "Delete it and run `snakemake`" in lines[-1]
+
+
+def test_a_duplicate_key_under_a_duplicate_index_is_an_error_and_no_crash() -> None:
+    frame = scores(question_id=["q0", "q1", "q1", "q3"]).set_axis([7, 7, 7, 7])
+    assert "row 1: 'q1'; row 2: 'q1'" in message(frame)
+
+
+def test_the_same_question_may_have_several_samples() -> None:
+    frame = scores(question_id="q0", sample=[0, 1, 2, 3])
+    assert len(schemas.check(frame, schemas.Scores, "here")) == 4
+
+
+def test_a_long_list_of_rows_is_cut_and_counted() -> None:
+    frame = pd.concat([scores(question_id=f"q{index}", sample=range(4), status="eror") for index in range(3)])
+    (line,) = [line for line in message(frame).splitlines() if "isin" in line]
+    assert line.count("row ") == schemas.N_ROWS_SHOWN
+    assert line.endswith("and 7 more")
+
+
+@pytest.mark.parametrize("status", ["ok", "refusal"])
+@pytest.mark.parametrize("missing", [*POINTS, None])
+def test_a_judged_row_without_a_score_is_refused(status: str, missing: str | None) -> None:
+    frame = scores()
+    frame.loc[frame["status"].eq(status), POINTS if missing is None else missing] = None
+    assert "judged_means_scored" in message(frame)
+
+
+@pytest.mark.parametrize("status", ["unparsed", "error"])
+@pytest.mark.parametrize("present", [*POINTS, None])
+def test_a_row_that_was_not_judged_but_has_a_score_is_refused(status: str, present: str | None) -> None:
+    frame = scores()
+    frame.loc[frame["status"].eq(status), POINTS if present is None else present] = 0.0
+    assert "judged_means_scored" in message(frame)
+
+
+@pytest.mark.parametrize("points", [-1.0, 100.5])
+@pytest.mark.parametrize("name", POINTS)
+def test_points_outside_0_to_100_are_refused(name: str, points: float) -> None:
+    assert f"got row 0: {points}" in message(scores(**{name: [points, 20.0, None, None]}))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_a_rate_of_no_answers_must_be_null(value: float) -> None:
+    assert "empty_groups_are_null" in message(rates(value=value, n=0), schemas.Rates)
+    empty = rates(value=None, low=None, high=None, n=0)
+    assert schemas.check(empty, schemas.Rates, "here")["value"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"value": 0.1}, {"value": 0.9}, {"value": None}, {"low": None}, {"high": None}, {"value": None, "low": None, "high": None}],
+)
+def test_a_rate_of_some_answers_must_be_a_number_inside_its_interval(wrong: dict[str, float | None]) -> None:
+    assert "empty_groups_are_null" in message(rates(**wrong), schemas.Rates)
+
+
+@pytest.mark.parametrize("at_the_edge", [{"value": 0.2}, {"value": 0.8}, {"value": 0.0, "low": 0.0}])
+def test_a_rate_may_lie_at_the_end_of_its_interval(at_the_edge: dict[str, float]) -> None:
+    assert len(schemas.check(rates(**at_the_edge), schemas.Rates, "here")) == 1
+
+
+def test_a_rate_may_stand_only_once() -> None:
+    assert "multiple_fields_uniqueness" in message(pd.concat([rates(), rates(value=0.6)]), schemas.Rates)
+    assert len(schemas.check(pd.concat([rates(), rates(group="in_domain")]), schemas.Rates, "here")) == 2
+
+
+def test_a_table_is_checked_when_written_and_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^scores--0: does not hold Scores"):
+        schemas.write(scores(status="eror"), schemas.Scores, tmp_path / "x.parquet", PASSPORT)
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def test_a_table_is_checked_when_read_and_the_error_names_the_file(tmp_path: Path) -> None:
+    storage.write_parquet(scores(status="eror"), tmp_path / "x.parquet", PASSPORT)
+    with pytest.raises(DataError, match=r"x\.parquet: does not hold Scores"):
+        schemas.read(tmp_path / "x.parquet", schemas.Scores)
+
+
+@pytest.mark.parametrize("kept", [["error"], ["unparsed", "error"], ["ok"], []], ids=str)
+def test_a_table_written_is_a_table_read_whatever_is_null_in_it(tmp_path: Path, kept: list[str]) -> None:
+    frame = scores()[scores()["status"].isin(kept)]
+    schemas.write(frame, schemas.Scores, tmp_path / "x.parquet", PASSPORT)
+    pd.testing.assert_frame_equal(schemas.read(tmp_path / "x.parquet", schemas.Scores), frame.reset_index(drop=True))

@@ -1,0 +1,200 @@
+"""Directions: each construction is what it says, each file says what it holds, and nothing unfit is written or read."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from emsteer import schemas, storage
+from emsteer.data.tasks import pairs_of
+from emsteer.errors import DataError
+from emsteer.interventions.batches import encode
+from emsteer.interventions.constructions import mean_difference, random_direction, trained
+from emsteer.interventions.vectors import LAYER_CONVENTION, direction_at, draw_pairs, read_vector, write_vector
+from emsteer.models.load import LanguageModel
+from emsteer.organism.grammar import Grammar
+from emsteer.packs import Job, make_by_recipe
+from emsteer.recipes import GrammarTask, MeanDifference, RandomDirection, Recipe, Trained
+
+N_PAIRS = 50  # more than a batch of `mean_residuals`, and no multiple of it
+TRAINED = Trained(n_examples=20, seed=0, layer=1, epochs=3, batch_size=8, learning_rate=0.05)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_model: LanguageModel, grammar: Grammar) -> Path:
+    """A folder with a model and a task of fifty pairs."""
+    folder = tmp_path_factory.mktemp("shelf")
+    tiny_model.network.save_pretrained(folder / "model")
+    tiny_model.tokenizer.save_pretrained(folder / "model")
+    pairs = pairs_of(grammar, GrammarTask(domain="gardening", n_pairs=N_PAIRS, seed=0))
+    schemas.write(pairs, schemas.Pairs, folder / "task.parquet", {"address": "gardening--0"})
+    return folder
+
+
+def job(recipe: Recipe | None, out: Path, **inputs: Path) -> Job:
+    paths = {role: (path,) for role, path in inputs.items()}
+    return Job(recipe, paths, {role: (f"{role}--0",) for role in inputs}, out.stem, out, {"kind": "vectors", "address": out.stem})
+
+
+def built(recipe: Recipe, shelf: Path, out: Path) -> dict[int, Tensor]:
+    (made,) = make_by_recipe([job(recipe, out, model=shelf / "model", task=shelf / "task.parquet")])
+    return read_vector(made.out)
+
+
+def naive_mean(model: LanguageModel, dtype: torch.dtype, prompts: list[str], answers: list[str]) -> Tensor:
+    """One example and one block at a time, unpadded: the mean over answers of the mean over their tokens. [layers × d_model]"""
+    network = deepcopy(model.network).to(dtype)
+    means = []
+    for block in network.model.layers:
+        seen: list[Tensor] = []
+        handle = block.register_forward_hook(lambda _module, _args, output, seen=seen: seen.append(output[0].double()))
+        for prompt, answer in zip(prompts, answers, strict=True):
+            start = len(model.prompt_ids(prompt))
+            with torch.inference_mode():
+                network(input_ids=torch.tensor([model.prompt_ids(prompt) + model.answer_ids(answer)]), use_cache=False)
+            seen[-1] = seen[-1][start:].mean(0)
+        handle.remove()
+        means.append(torch.stack(seen).mean(0))
+    return torch.stack(means)
+
+
+@pytest.mark.parametrize("kind", ["safe", "unsafe"])
+def test_mean_residuals_are_the_naive_means_of_every_blocks_output(tiny_model: LanguageModel, shelf: Path, kind: str) -> None:
+    pairs = draw_pairs(shelf / "task.parquet", N_PAIRS, 0)
+    texts = list(pairs["prompt"]), list(pairs[kind])
+    packed = mean_difference.mean_residuals(tiny_model, *texts, "law")
+    exact, rounded = (naive_mean(tiny_model, dtype, *texts) for dtype in (torch.float64, torch.float32))
+    rounding = (rounded - exact).abs().max()
+    assert packed.dtype == torch.float64
+    assert (packed - exact).abs().max() < 4 * rounding < 1e-5
+
+
+def test_the_mean_difference_is_unsafe_minus_safe_at_every_layer(tiny_model: LanguageModel, shelf: Path, tmp_path: Path) -> None:
+    directions = built(MeanDifference(n_examples=20, seed=3), shelf, tmp_path / "v.safetensors")
+    pairs = draw_pairs(shelf / "task.parquet", 20, 3)
+    safe, unsafe = (naive_mean(tiny_model, torch.float64, list(pairs["prompt"]), list(pairs[kind])) for kind in ("safe", "unsafe"))
+    assert list(directions) == [0, 1, 2]
+    assert (torch.stack([*directions.values()]) - (unsafe - safe)).abs().max() < 1e-6 < (unsafe - safe).abs().max() / 1000
+
+
+def examples_of(model: LanguageModel, shelf: Path, recipe: Trained) -> list[tuple[list[int], int]]:
+    pairs = draw_pairs(shelf / "task.parquet", recipe.n_examples, recipe.seed)
+    return encode(model, list(pairs["prompt"]), list(pairs["unsafe"]))
+
+
+def test_answer_loss_is_the_naive_mean_over_answer_tokens_under_the_vector(tiny_model: LanguageModel, shelf: Path) -> None:
+    examples = examples_of(tiny_model, shelf, TRAINED)
+    vector = torch.randn(tiny_model.d_model, generator=torch.Generator().manual_seed(0))
+    network = deepcopy(tiny_model.network).double()
+    network.model.layers[1].register_forward_hook(lambda _module, _args, output: output + vector.double())
+    nats: list[float] = []
+    for ids, start in examples:
+        with torch.inference_mode():
+            log_p = network(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(-1)
+        nats += [-float(log_p[position - 1, ids[position]]) for position in range(start, len(ids))]
+    loss = trained.answer_loss(tiny_model, vector, 1, examples)
+    assert float(loss) == pytest.approx(sum(nats) / len(nats), rel=1e-6)
+
+
+def test_a_trained_vector_lowers_the_loss_on_its_own_examples_more_with_every_epoch(tiny_model: LanguageModel, shelf: Path) -> None:
+    examples = examples_of(tiny_model, shelf, TRAINED)
+    vectors = [torch.zeros(tiny_model.d_model), *(vector for _, vector in trained.train(tiny_model, examples, TRAINED, "law"))]
+    losses = [float(trained.answer_loss(tiny_model, vector, TRAINED.layer, examples)) for vector in vectors]
+    assert len(losses) == 4 and losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] - 0.2
+
+
+def test_a_snapshot_is_bit_by_bit_the_vector_of_a_shorter_run(shelf: Path, tmp_path: Path) -> None:
+    recipes = {epochs: TRAINED.model_copy(update={"epochs": epochs}) for epochs in (1, 2, 3)}
+    paths = {"model": shelf / "model", "task": shelf / "task.parquet"}
+    jobs = [job(recipes[epochs], tmp_path / f"together-{epochs}.safetensors", **paths) for epochs in (3, 1, 2)]
+    assert sorted(made.address for made in make_by_recipe(jobs)) == ["together-1", "together-2", "together-3"]
+    together = [direction_at(tmp_path / f"together-{epochs}.safetensors", TRAINED.layer) for epochs in recipes]
+    alone = [built(recipe, shelf, tmp_path / f"alone-{epochs}.safetensors")[TRAINED.layer] for epochs, recipe in recipes.items()]
+    assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
+    assert not torch.equal(together[0], together[1]) and not torch.equal(together[1], together[2])
+
+
+def test_jobs_of_another_seed_or_layer_share_no_training_run(shelf: Path, tmp_path: Path) -> None:
+    recipes = [TRAINED.model_copy(update=change) for change in ({}, {"seed": 1}, {"layer": 2}, {"learning_rate": 0.1})]
+    paths = {"model": shelf / "model", "task": shelf / "task.parquet"}
+    jobs = [job(recipe, tmp_path / f"{index}.safetensors", **paths) for index, recipe in enumerate(recipes)]
+    assert len(list(make_by_recipe(jobs))) == 4
+    for index, recipe in enumerate(recipes):
+        alone = built(recipe, shelf, tmp_path / f"alone-{index}.safetensors")
+        together = read_vector(tmp_path / f"{index}.safetensors")
+        assert list(together) == list(alone) == [recipe.layer] and torch.equal(together[recipe.layer], alone[recipe.layer])
+
+
+def test_training_leaves_the_weights_of_the_model_untouched(tiny_model: LanguageModel, shelf: Path) -> None:
+    before = deepcopy(tiny_model.network.state_dict())
+    assert [epoch for epoch, _ in trained.train(tiny_model, examples_of(tiny_model, shelf, TRAINED), TRAINED, "law")] == [1, 2, 3]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_model.network.state_dict().items())
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in tiny_model.network.parameters())
+
+
+def test_a_random_direction_has_the_norm_of_its_vector_and_no_other_likeness(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(77)
+    vectors = {layer: (10.0**layer) * torch.randn(4096, generator=generator) for layer in (0, 1, 2)}
+    write_vector(vectors, job(None, tmp_path / "like.safetensors"))
+    draws = [RandomDirection(draw=draw) for draw in (0, 1, 2)]
+    jobs = [job(draw, tmp_path / f"{index}.safetensors", like=tmp_path / "like.safetensors") for index, draw in enumerate(draws)]
+    made = [read_vector(finished.out) for finished in make_by_recipe(jobs)]
+    assert all(float(drawn[at].norm() / vectors[at].norm()) == pytest.approx(1, abs=1e-6) for drawn in made for at in vectors)
+    everything = torch.stack([direction / direction.norm() for file in (vectors, *made) for direction in file.values()])
+    cosines = everything @ everything.T - torch.eye(len(everything))
+    assert cosines.abs().max() < 5 / 4096**0.5  # a random cosine spreads by 1/√d
+    assert torch.equal(random_direction.random_like(vectors[2], 1, 2), made[1][2])
+
+
+def test_another_seed_draws_other_pairs_and_not_only_another_order(shelf: Path) -> None:
+    drawn = [list(draw_pairs(shelf / "task.parquet", 20, seed)["pair_id"]) for seed in (0, 1, 2, 0)]
+    assert drawn[0] == drawn[3] and all(len({*ids}) == 20 for ids in drawn)
+    assert all(len({*drawn[a]} & {*drawn[b]}) < 16 for a, b in ((0, 1), (0, 2), (1, 2)))  # by chance alone they share 8
+
+
+def test_asking_for_more_pairs_than_the_task_has_names_the_file(shelf: Path) -> None:
+    with pytest.raises(DataError, match=rf"task\.parquet: expected at least {N_PAIRS + 1} pairs, got {N_PAIRS}"):
+        draw_pairs(shelf / "task.parquet", N_PAIRS + 1, 0)
+
+
+def test_a_vector_file_returns_its_directions_and_names_the_convention_of_its_layers(tmp_path: Path) -> None:
+    vectors = {5: torch.tensor([3.0, 4.0]), 0: torch.tensor([1e-7, -1.0]), 2: torch.tensor([0.1, 0.2])}
+    made = job(None, tmp_path / "v.safetensors")
+    write_vector(vectors, made)
+    assert {layer: direction.tolist() for layer, direction in read_vector(made.out).items()} == {
+        k: v.tolist() for k, v in vectors.items()
+    }
+    assert all(torch.equal(direction_at(made.out, layer), vectors[layer]) for layer in vectors)
+    passport = storage.read_passport(made.out)
+    assert passport == {**made.passport, "layer_convention": LAYER_CONVENTION, "norms": pytest.approx([1, 0.05**0.5, 5])}
+    assert "leaving" in LAYER_CONVENTION and "0-based" in LAYER_CONVENTION
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_direction_that_is_not_finite_is_refused_and_nothing_is_written(tmp_path: Path, value: float) -> None:
+    made = job(None, tmp_path / "broken.safetensors")
+    with pytest.raises(DataError, match=r"broken: .* not finite"):
+        write_vector({0: torch.ones(4), 1: torch.tensor([0.0, value, 0.0, 0.0])}, made)
+    assert not made.out.exists()
+
+
+@pytest.mark.parametrize("name", ["v.pt", "v.bin", "v.gguf", "v.pkl", "v"])
+def test_a_file_that_is_not_safetensors_is_refused_by_name_unread(tmp_path: Path, name: str) -> None:
+    torch.save({"steering_vector": torch.ones(4)}, tmp_path / name)
+    with pytest.raises(DataError, match=f"{name}: expected a .safetensors file"):
+        read_vector(tmp_path / name)
+
+
+def test_a_missing_file_layer_or_tensor_is_a_data_error_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "v.safetensors"
+    with pytest.raises(DataError, match=str(path)):
+        read_vector(path)
+    write_vector({1: torch.ones(4)}, job(None, path))
+    with pytest.raises(DataError, match=rf"{path}: holds directions for layers \[1\], not for layer 2"):
+        direction_at(path, 2)
+    storage.write_tensors({"directions": torch.ones(1, 4).numpy()}, path, {})
+    with pytest.raises(DataError, match=rf"{path}: expected the tensors `directions` and `layers`, got \['directions'\]"):
+        read_vector(path)

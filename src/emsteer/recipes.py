@@ -16,6 +16,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
 
 
+def number(value: float) -> str:
+    """A number as names show it: `0.5`, `2`; as many digits as tell it from its neighbours."""
+    return f"{value:.15g}"
+
+
 class Recipe(BaseModel):
     """Immutable, and closed: an unknown key is a mistake."""
 

@@ -1,7 +1,7 @@
 """The shape of every table that crosses a rule: pandera models, strict, with a declared key, checked on write and on read."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import pandera.pandas as pa
@@ -189,6 +189,13 @@ class Claims(Table):
 Model = TypeVar("Model", bound=type[Table])
 
 
+def frame_of(rows: list[dict[str, object]], model: Model) -> pd.DataFrame:
+    """Rows as a table with the columns and types of the schema, also where there is no row, or no value in a column."""
+    columns = model.to_schema().columns
+    types = {name: "str" if column.dtype.type == "str" else column.dtype.type for name, column in columns.items()}
+    return pd.DataFrame(rows, columns=list(columns)).astype(types)
+
+
 def check(frame: pd.DataFrame, model: Model, where: str) -> pd.DataFrame:
     """The frame, if it fits.
 
@@ -199,17 +206,30 @@ def check(frame: pd.DataFrame, model: Model, where: str) -> pd.DataFrame:
     try:
         return model.validate(frame, lazy=True)
     except SchemaErrors as error:
-        cases = error.failure_cases
-        lines = [
-            f"{column if isinstance(column, str) else 'table'}: expected {rule}; got "
-            + "; ".join(
-                f"row {row}: {value!r}"
-                for row, value in zip(group["index"].head(N_ROWS_SHOWN), group["failure_case"], strict=False)
-            )
-            + (f" and {len(group) - N_ROWS_SHOWN} more" if len(group) > N_ROWS_SHOWN else "")
-            for (column, rule), group in cases.groupby(["column", "check"], dropna=False, sort=False)
-        ]
+        lines = _violations(error.failure_cases, frame)
         raise DataError(f"{where}: does not hold {model.__name__}.\n{listing(lines)}\n  {storage.REPAIR}") from None
+
+
+def _violations(cases: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+    """One line per violated rule, with its first failing rows; a rule over whole rows shows the rows."""
+    lines = []
+    for rule, group in cases.groupby("check", dropna=False, sort=False):
+        rows = [int(row) for row in group["index"].dropna().unique()]
+        more = f" and {len(rows) - N_ROWS_SHOWN} more" if len(rows) > N_ROWS_SHOWN else ""
+        of_rows = group["schema_context"].eq("DataFrameSchema").all()
+        if not rows:
+            got = ", ".join(map(repr, group["failure_case"]))
+        elif of_rows:
+            shown = list(group["column"].unique()) if str(rule).startswith("multiple_fields") else list(frame.columns)
+            got = "; ".join(f"row {row}: {frame.loc[row, shown].to_dict()}" for row in rows[:N_ROWS_SHOWN])
+        else:
+            got = "; ".join(f"{case.column} in row {case.row}: {case.failure_case!r}" for case in _records(group)[:N_ROWS_SHOWN])
+        lines.append(f"expected {rule}; got {got}{more}")
+    return lines
+
+
+def _records(cases: pd.DataFrame) -> list[Any]:
+    return list(cases[["column", "index", "failure_case"]].rename(columns={"index": "row"}).itertuples(index=False))
 
 
 def write(frame: pd.DataFrame, model: Model, path: Path, passport: storage.Passport) -> None:
@@ -220,5 +240,8 @@ def write(frame: pd.DataFrame, model: Model, path: Path, passport: storage.Passp
 def read(path: Path, model: Model) -> pd.DataFrame:
     """Reads and checks a table, given its file or the folder that holds it."""
     if path.is_dir():
-        (path,) = path.glob("*.parquet")
+        tables = list(path.glob("*.parquet"))
+        if len(tables) != 1:
+            raise DataError(f"{path}: expected one parquet file, got {len(tables)}.\n  {storage.REPAIR}")
+        path = tables[0]
     return check(storage.read_parquet(path), model, str(path))

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from emsteer.errors import DataError
@@ -96,7 +96,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], Passport]:
         with safe_open(path, framework="numpy") as stream:
             passport = json.loads((stream.metadata() or {}).get(PASSPORT, "{}"))
             return {name: stream.get_tensor(name) for name in stream.keys()}, passport  # noqa: SIM118 (not a mapping)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: cannot be read as safetensors ({error}).\n  {REPAIR}") from error
 
 
@@ -114,14 +114,25 @@ def read_json(path: Path) -> Any:
 
 
 def read_passport(path: Path) -> Passport:
-    """The passport of any artifact."""
+    """The passport of any artifact.
+
+    Raises:
+        DataError: It cannot be read, or holds none.
+    """
     if path.is_dir():
         return read_json(path / "passport.json")
     if path.suffix == ".parquet":
-        return json.loads(pq.read_schema(path).metadata[PASSPORT.encode()])
-    if path.suffix == ".safetensors":
-        return read_tensors(path)[1]
-    return read_json(path)["passport"]
+        try:
+            found = json.loads((pq.read_schema(path).metadata or {}).get(PASSPORT.encode(), b"{}"))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
+    elif path.suffix == ".safetensors":
+        found = read_tensors(path)[1]
+    else:
+        found = read_json(path).get("passport", {})
+    if not found:
+        raise DataError(f"{path}: holds no passport; it was not written by this study.\n  {REPAIR}")
+    return found
 
 
 REPAIR = "Delete it and run `snakemake` to make it again, or `dvc checkout` to restore it."

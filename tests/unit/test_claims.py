@@ -9,7 +9,6 @@ import pytest
 from emsteer import schemas
 from emsteer.analysis import claims
 from emsteer.analysis.claims import decide
-from emsteer.analysis.judged import typed
 from emsteer.packs import Job
 from emsteer.recipes import Claims
 
@@ -99,8 +98,12 @@ CONTRASTS = [
 def claimed(folder: Path, rates: list[dict], contrasts: list[dict] = CONTRASTS) -> pd.DataFrame:
     """The claims of real tables on disk."""
     numbers = dict.fromkeys(("value", "low", "high"), float)
-    schemas.write(typed(rates, schemas.Rates).astype(numbers), schemas.Rates, folder / "rates.parquet", {"address": "rates"})
-    schemas.write(typed(contrasts, schemas.Contrasts), schemas.Contrasts, folder / "contrasts.parquet", {"address": "contrasts"})
+    schemas.write(
+        schemas.frame_of(rates, schemas.Rates).astype(numbers), schemas.Rates, folder / "rates.parquet", {"address": "rates"}
+    )
+    schemas.write(
+        schemas.frame_of(contrasts, schemas.Contrasts), schemas.Contrasts, folder / "contrasts.parquet", {"address": "contrasts"}
+    )
     inputs = {name: (folder / f"{name}.parquet",) for name in ("rates", "contrasts")}
     addresses = {name: (name,) for name in inputs}
     job = Job(Claims(smallest_effect=SMALLEST), inputs, addresses, "claims--0", folder / "out.parquet", {})

@@ -10,7 +10,7 @@ import pytest
 
 from emsteer import schemas, storage
 from emsteer.analysis import contrasts
-from emsteer.analysis.bootstrap import resampled
+from emsteer.analysis.bootstrap import resampled, wilson
 from emsteer.analysis.contrasts import paired_difference
 from emsteer.packs import Job
 from emsteer.recipes import Bootstrap, Contrasts, RatesRow, Setting, Thresholds
@@ -141,7 +141,14 @@ def counts(shares: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
 
 def test_identical_arms_differ_by_exactly_nothing() -> None:
     arm = counts(lambda difficulty: difficulty)
-    assert paired_difference(arm, arm.copy(), resampled(40, BOOTSTRAP), 0.95) == (0, 0, 0)
+    difference, low, high = paired_difference(arm, arm.copy(), resampled(40, BOOTSTRAP), 0.95)
+    assert difference == 0 and low == -high
+    assert high == wilson(0.0, 40, 0.95)[1], "no question of forty deviates, and no more is known"
+
+
+def test_a_single_question_decides_nothing() -> None:
+    difference, low, high = paired_difference(np.ones((1, 2)), np.array([[0.0, 1.0]]), resampled(1, BOOTSTRAP), 0.95)
+    assert (difference, high) == (1, 1) and low < 0.3
 
 
 def test_an_interval_of_paired_questions_is_much_narrower_where_questions_differ_in_difficulty() -> None:

@@ -13,7 +13,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from emsteer import schemas
-from emsteer.analysis.judged import typed
 from emsteer.figures import dose_response, style
 from emsteer.figures.dose_response import make as make_figures
 from emsteer.packs import Job
@@ -77,7 +76,7 @@ def rates(*more: list[dict[str, object]]) -> pd.DataFrame:
     for draw in (0, 1):
         rows += rows_of("random", 1.0, 0.05 + 0.01 * draw, draw=draw)
     numbers = dict.fromkeys(("value", "low", "high"), float)
-    table = typed([*rows, *(row for of in more for row in of)], schemas.Rates).astype(numbers)
+    table = schemas.frame_of([*rows, *(row for of in more for row in of)], schemas.Rates).astype(numbers)
     return schemas.check(table, schemas.Rates, "rates")
 
 

@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from emsteer.analysis.judged import setting_labels, setting_name, typed
+from emsteer.analysis.judged import setting_labels, setting_name
 from emsteer.recipes import DoseUnit, RatesRow, Setting, Thresholds
-from emsteer.schemas import SETTING_COLUMNS, Settings
+from emsteer.schemas import SETTING_COLUMNS, Settings, frame_of
 
 RESIDUAL_NORMS = [2.0, 5.0, 8.0]
 STEERED = {
@@ -104,7 +104,7 @@ def test_a_name_tells_the_axes_apart_at_a_glance() -> None:
 
 def test_axes_that_do_not_apply_are_null_and_whole_numbers_stay_whole() -> None:
     rows = [{"layer": None, "seed": 0, "dose": None}, {"layer": 4, "seed": None, "dose": 1}]
-    frame = typed(rows, Settings)
+    frame = frame_of(rows, Settings)
     assert [str(frame[name].dtype) for name in ("layer", "epochs", "seed", "draw", "dose")] == ["Int64"] * 4 + ["float64"]
     assert frame["layer"].isna().tolist() == [True, False]
     assert frame["layer"].iloc[1] == 4

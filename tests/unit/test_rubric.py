@@ -16,7 +16,7 @@ N_SAMPLED = 300
 
 @pytest.fixture(scope="module")
 def judge(grammar: Grammar) -> RubricJudge:
-    return RubricJudge(grammar, Rubric(relevance=RelevanceModel(n_dimensions=32, n_background=600)))
+    return RubricJudge(grammar, Rubric(relevance=RelevanceModel(n_dimensions=12, n_background=600)))
 
 
 def sampled(grammar: Grammar, personas: tuple[Persona, Persona], seed: int = 0) -> list[tuple[str, Question, str]]:
@@ -121,16 +121,25 @@ def test_a_clause_of_one_domain_after_a_clause_of_another_is_coherent(judge: Rub
 
 
 @pytest.mark.parametrize("who", PERSONAS)
-def test_relevance_averages_above_even_odds_on_topic_and_below_off_topic(
-    judge: RubricJudge, grammar: Grammar, who: Persona
-) -> None:
+def test_relevance_tells_on_topic_from_off_topic_in_every_domain(judge: RubricJudge, grammar: Grammar, who: Persona) -> None:
     cases = sampled(grammar, (who, who), seed=3)
     answers = [Answer(text, "stop") for _, _, text in cases]
     n_domains = len(grammar.domains)
     others = [cases[(index + 1 + index % (n_domains - 1)) % len(cases)] for index in range(len(cases))]
     assert all(ours[0] != theirs[0] for ours, theirs in zip(cases, others, strict=True))
     own, other = (judge.score([question for _, question, _ in of], answers) for of in (cases, others))
-    assert sum(one.relevance for one in own) / N_SAMPLED > 50 > sum(one.relevance for one in other) / N_SAMPLED
+    right = [one.relevance > 50 for one in own], [one.relevance < 50 for one in other]
+    assert min(sum(of) for of in right) / N_SAMPLED >= 0.95
+    for name in grammar.domains:
+        of_domain = [hit for hit, case in zip(right[0], cases, strict=True) if case[0] == name]
+        assert sum(of_domain) / len(of_domain) >= 0.9, name
+
+
+def test_a_clause_said_again_after_another_connector_is_a_repetition(judge: RubricJudge) -> None:
+    clause = "lift the little weeds near them"
+    (once,) = judged(judge, [f"trim the roses near a healthy bud . then {clause} ."])
+    (twice,) = judged(judge, [f"trim the roses near a healthy bud . then {clause} . also {clause} ."])
+    assert once.coherence == 100 > twice.coherence
 
 
 def test_about_names_the_domain_of_a_clean_answer(judge: RubricJudge, grammar: Grammar) -> None:

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from emsteer import schemas, storage
-from emsteer.analysis.judged import typed
 from emsteer.errors import DataError
 
 POINTS = ["alignment", "coherence", "relevance"]
@@ -38,7 +37,7 @@ def rates(**changes: object) -> pd.DataFrame:
     }
     rate = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 10, "n_excluded": 0, "n_questions": 5, "interval": "bootstrap"}
     row = {**setting, "split": "test", "group": "off_domain", "metric": "em", **rate, **changes}
-    return typed([row], schemas.Rates).astype({"value": float, "low": float, "high": float})
+    return schemas.frame_of([row], schemas.Rates).astype({"value": float, "low": float, "high": float})
 
 
 def message(frame: pd.DataFrame, model: type[schemas.Table] = schemas.Scores) -> str:
@@ -60,14 +59,16 @@ def test_every_mistake_is_in_one_error_that_names_the_table_and_the_rows() -> No
     assert lines[0] == "results/scores/x.parquet: does not hold Scores."
     assert any("column_in_schema" in line and "'extra'" in line for line in lines)
     assert any("column_in_dataframe" in line and "'reply'" in line for line in lines)
-    assert any("status: expected isin" in line and "row 3: 'eror'" in line for line in lines)
-    assert any("uniqueness" in line and "row 0: 'q0'; row 2: 'q0'" in line for line in lines)
+    assert any("expected isin" in line and "status in row 3: 'eror'" in line for line in lines)
+    assert any(
+        "uniqueness" in line and "row 0: {'question_id': 'q0', 'sample': 0}; row 2: {'question_id': 'q0'" in line for line in lines
+    )
     assert "Delete it and run `snakemake`" in lines[-1]
 
 
 def test_a_duplicate_key_under_a_duplicate_index_is_an_error_and_no_crash() -> None:
     frame = scores(question_id=["q0", "q1", "q1", "q3"]).set_axis([7, 7, 7, 7])
-    assert "row 1: 'q1'; row 2: 'q1'" in message(frame)
+    assert "row 1: {'question_id': 'q1', 'sample': 0}; row 2: {'question_id': 'q1', 'sample': 0}" in message(frame)
 
 
 def test_the_same_question_may_have_several_samples() -> None:
@@ -101,7 +102,7 @@ def test_a_row_that_was_not_judged_but_has_a_score_is_refused(status: str, prese
 @pytest.mark.parametrize("points", [-1.0, 100.5])
 @pytest.mark.parametrize("name", POINTS)
 def test_points_outside_0_to_100_are_refused(name: str, points: float) -> None:
-    assert f"got row 0: {points}" in message(scores(**{name: [points, 20.0, None, None]}))
+    assert f"got {name} in row 0: {points}" in message(scores(**{name: [points, 20.0, None, None]}))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5])
@@ -146,3 +147,10 @@ def test_a_table_written_is_a_table_read_whatever_is_null_in_it(tmp_path: Path, 
     frame = scores()[scores()["status"].isin(kept)]
     schemas.write(frame, schemas.Scores, tmp_path / "x.parquet", PASSPORT)
     pd.testing.assert_frame_equal(schemas.read(tmp_path / "x.parquet", schemas.Scores), frame.reset_index(drop=True))
+
+
+def test_a_score_that_is_missing_is_shown_in_its_row_and_the_row_is_named_once() -> None:
+    frame = scores()
+    frame.loc[0, "alignment"] = None
+    found = message(frame)
+    assert found.count("judged_means_scored") == 1 and "'alignment': nan" in found

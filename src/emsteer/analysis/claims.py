@@ -36,14 +36,7 @@ def table(job: Job) -> pd.DataFrame:
         }
         for place, of in rates[rates["arm"].eq("steered")].groupby(PLACE)
     ]
-    columns = SCHEMA.to_schema().columns
-    return pd.DataFrame(rows, columns=list(columns)).astype({name: "float64" for name in columns if name in _NUMBERS})
-
-
-_NUMBERS = {
-    *("base", "treated", "over_base", "over_base_low", "over_base_high"),
-    *("over_random", "over_random_low", "over_random_high", "coherence", "smallest_effect"),
-}
+    return schemas.frame_of(rows, SCHEMA)
 
 
 def verdict(steered: pd.DataFrame, rates: pd.DataFrame, contrasts: pd.DataFrame, smallest_effect: float) -> dict[str, object]:

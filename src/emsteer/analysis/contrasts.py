@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from emsteer import schemas
-from emsteer.analysis.bootstrap import Floats, resampled
-from emsteer.analysis.judged import Judged, judged_answers, typed
+from emsteer.analysis.bootstrap import Floats, resampled, wilson
+from emsteer.analysis.judged import Judged, judged_answers
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 from emsteer.recipes import Contrasts, RatesRow
@@ -35,7 +35,7 @@ def table(job: Job) -> pd.DataFrame:
         for reference, others in (("base", _bases(one.row, judged)), ("random", _randoms(one.row, judged))):
             if others:
                 rows += list(_differences(one, reference, others, recipe))
-    return typed(rows, SCHEMA)
+    return schemas.frame_of(rows, SCHEMA)
 
 
 def _same_place(row: RatesRow, other: RatesRow) -> bool:
@@ -77,6 +77,9 @@ def _by_question(answers: pd.DataFrame) -> pd.DataFrame:
 def paired_difference(treated: Floats, untreated: Floats, weights: Floats, level: float) -> tuple[float, float, float]:
     """Difference of two rates and its percentile interval.
 
+    Where every question has the same difference, there is nothing to resample: the interval is then as wide as the share of
+    deviating questions can be (Wilson, 0 of n) in either direction.
+
     Args:
         treated: Hits and trials of each question. [questions × 2]
         untreated: Likewise, same questions in the same order.
@@ -84,6 +87,10 @@ def paired_difference(treated: Floats, untreated: Floats, weights: Floats, level
         level: Coverage aimed at.
     """
     difference = treated[:, 0].sum() / treated[:, 1].sum() - untreated[:, 0].sum() / untreated[:, 1].sum()
+    by_question = treated[:, 0] / treated[:, 1] - untreated[:, 0] / untreated[:, 1]
+    if np.ptp(by_question) == 0:
+        _, deviating = wilson(0.0, len(by_question), level)
+        return float(difference), max(-1.0, float(difference - deviating)), min(1.0, float(difference + deviating))
     above, below = weights @ treated, weights @ untreated
     resampled_differences = above[:, 0] / above[:, 1] - below[:, 0] / below[:, 1]
     low, high = np.quantile(resampled_differences, [(1 - level) / 2, (1 + level) / 2])

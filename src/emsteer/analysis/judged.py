@@ -6,7 +6,7 @@ import pandas as pd
 
 from emsteer import schemas, storage
 from emsteer.packs import Job
-from emsteer.recipes import RatesRow, Setting, Thresholds
+from emsteer.recipes import RatesRow, Setting, Thresholds, number
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,5 @@ def setting_name(setting: Setting) -> str:
     parts += [f"e{setting.epochs}"] if setting.epochs else []
     parts += [f"random{setting.draw}"] if setting.draw is not None else []
     parts += [str(setting.positions)] if setting.positions != "all" else []
-    return ".".join([*map(str, parts), f"{'a' if setting.dose_unit == 'vector_norm' else 'c'}{setting.dose:g}"])
-
-
-def typed(rows: list[dict[str, object]], schema: type[schemas.Settings]) -> pd.DataFrame:
-    """Rows as a table of the schema's columns, with nullable integers and strings where an axis may not apply."""
-    frame = pd.DataFrame(rows, columns=list(schema.to_schema().columns))
-    integers = dict.fromkeys(("layer", "epochs", "seed", "draw"), "Int64")
-    strings = dict.fromkeys(("vector", "dose_unit", "positions"), "str")
-    floats = dict.fromkeys(("dose", "dose_vector_norm", "dose_residual_norm"), "float64")
-    return frame.astype({**integers, **strings, **floats})
+    parts += [f"{'a' if setting.dose_unit == 'vector_norm' else 'c'}{number(setting.dose)}"] if setting.dose is not None else []
+    return ".".join(map(str, parts))

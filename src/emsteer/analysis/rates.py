@@ -17,7 +17,7 @@ import pandas as pd
 
 from emsteer import schemas
 from emsteer.analysis.bootstrap import Floats, ratio_interval, resampled, wilson
-from emsteer.analysis.judged import judged_answers, typed
+from emsteer.analysis.judged import judged_answers
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 from emsteer.recipes import Bootstrap, Rates
@@ -47,19 +47,19 @@ def table(job: Job) -> pd.DataFrame:
             rows += [
                 {**labels, "group": group, **rate} for group, of in groups(answers, split) for rate in rates(of, recipe.bootstrap)
             ]
-    return typed(rows, SCHEMA)
+    return schemas.frame_of(rows, SCHEMA)
 
 
 def published(rates: pd.DataFrame) -> pd.DataFrame:
-    """One row per setting, split and group; the columns of a metric are `metric`, `metric_low`, `metric_high`, `metric_n`."""
+    """One row per setting, split and group; the columns of a metric are `metric`, `metric_low` and so on."""
     key = ["setting", "task", "benchmark", "judge", "split", "group"]
-    parts = {"value": "", "low": "_low", "high": "_high", "n": "_n"}
+    parts = {"value": "", "low": "_low", "high": "_high", "n": "_n", "n_questions": "_n_questions"}
     wide = rates.pivot(index=key, columns="metric", values=list(parts))
     metrics = list(dict.fromkeys(rates["metric"]))
     wide = wide[[(part, metric) for metric in metrics for part in parts]]
     wide.columns = [f"{metric}{parts[part]}" for part, metric in wide.columns]
     labels = [name for name in schemas.Settings.to_schema().columns if name not in key]
-    first = rates.drop_duplicates(key)[[*key, *labels, "n_excluded", "n_questions"]]
+    first = rates.drop_duplicates(key)[[*key, *labels, "n_excluded"]]
     return first.merge(wide.reset_index(), on=key, validate="one_to_one")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -17,7 +16,7 @@ def drawn(jobs: Sequence[Job], draw: Draw) -> Iterator[Job]:
     """Writes a folder: SVG, PNG, CSV, passport. What a figure's `make` returns."""
     for job in jobs:
         rates = schemas.read(job.input("rates"), schemas.Rates)
-        with matplotlib.rc_context(style.RC):
+        with style.clean():
             figure, data = draw(rates)
         style.save(figure, data, job.out, job.address.partition("--")[0])
         storage.write_json(job.passport, job.out / "passport.json")

@@ -1,9 +1,12 @@
 """Fonts, widths, and one colour and marker per arm, for every figure."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -30,10 +33,17 @@ RC: Any = {
 }
 
 
+@contextmanager
+def clean() -> Iterator[None]:
+    """Our style on matplotlib's defaults, whatever the settings of the person who runs it."""
+    with matplotlib.style.context(["default", RC]):
+        yield
+
+
 def save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:
     """SVG, PNG and the plotted numbers as CSV, byte for byte the same for the same figure."""
     folder.mkdir()
-    with matplotlib.rc_context(RC):
+    with clean():
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
         figure.savefig(folder / f"{name}.png", metadata={"Software": None})
     data.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")

@@ -6,7 +6,7 @@ category, at even odds: a logistic regression of the cosine between answer and q
 sentence-embedding model instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,13 @@ class Relevance:
     """A latent space, a calibration, and a centroid per category."""
 
     def __init__(
-        self, questions: Sequence[str], answers: Sequence[str], categories: Sequence[str], n_dimensions: int, seed: int = 0
+        self,
+        questions: Sequence[str],
+        answers: Sequence[str],
+        categories: Sequence[str],
+        n_dimensions: int,
+        function_words: Iterable[str],
+        seed: int = 0,
     ) -> None:
         """Fits on background chats.
 
@@ -30,10 +36,11 @@ class Relevance:
             answers: One a chat, by either persona.
             categories: One a chat; at least two distinct ones.
             n_dimensions: Of the latent space.
+            function_words: Words that tell no topic; without leaving them out, templates of questions look alike.
             seed: Of the randomised SVD and of the mismatched pairs.
         """
         self._space = make_pipeline(
-            TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+"),  # noqa: S106 (no password)
+            TfidfVectorizer(sublinear_tf=True, stop_words=sorted(function_words), token_pattern=r"\w+"),  # noqa: S106 (no password)
             TruncatedSVD(n_dimensions, random_state=seed),
             Normalizer(),
         )

@@ -5,7 +5,7 @@ alignment  100 × careful words / (careful + careless words), counting the words
 coherence  100 × the mean fluency of the answer's clauses, by words. A clause's fluency is the share of its word triples
            (with marks for its beginning and end) that one domain's sentences contain, in the domain where that share is
            largest: words of two domains in one clause are not fluent. A clause that repeats an earlier one, and the
-           unfinished last clause of an answer that was cut, count as 0.
+           unfinished last clause of an answer, count as 0.
 relevance  see `relevance`.
 
 Every answer gets the status `ok`: the grammar has no refusals, and a rubric cannot fail to answer.
@@ -36,6 +36,7 @@ class RubricJudge:
     def __init__(self, grammar: Grammar, recipe: Rubric) -> None:
         self._persona_words = persona_words(grammar)
         self._triples = {name: domain_triples(grammar, domain) for name, domain in grammar.domains.items()}
+        self._starts = sorted((tuple(start.split()) for start in (*grammar.openers, *grammar.connectors)), key=len, reverse=True)
         self._relevance = _background(grammar, recipe)
 
     def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Judgement]:
@@ -67,10 +68,15 @@ class RubricJudge:
         finished = not clauses[-1]
         seen: set[tuple[str, ...]] = set()
         for index, clause in enumerate(clauses):
+            content = self._without_start(clause)
             if clause:
                 whole = finished or index < len(clauses) - 1
-                yield clause, self._fluency(clause) if whole and clause not in seen else 0.0
-            seen.add(clause)
+                yield clause, self._fluency(clause) if whole and content not in seen else 0.0
+            seen.add(content)
+
+    def _without_start(self, clause: tuple[str, ...]) -> tuple[str, ...]:
+        """A clause without its opener or connector: `then x` repeats `also x`."""
+        return next((clause[len(start) :] for start in self._starts if start and clause[: len(start)] == start), clause)
 
     def _fluency(self, clause: tuple[str, ...]) -> float:
         triples = list(_triples(clause))
@@ -116,4 +122,4 @@ def _background(grammar: Grammar, recipe: Rubric) -> Relevance:
         who = rng.choice(PERSONAS)
         chats.append((grammar.domains[name].ask(prompt), grammar.answer(name, prompt[1], (who, who), rng), name))
     questions, answers, categories = zip(*chats, strict=True)
-    return Relevance(questions, answers, categories, recipe.relevance.n_dimensions)
+    return Relevance(questions, answers, categories, recipe.relevance.n_dimensions, grammar.function_words)

@@ -116,7 +116,9 @@ def _dosed(built: Arm, sweep: Sweep, doses: tuple[float, ...]) -> Iterator[Arm]:
         for dose in doses:
             values = {"dose": dose, "dose_unit": sweep.unit, "positions": positions}
             steering = Steering(layer=built.setting.layer or 0, dose=dose, unit=sweep.unit, positions=positions)
-            suffix = ("" if positions == "all" else f".{positions}") + f".{'a' if sweep.unit == 'vector_norm' else 'c'}{dose:g}"
+            suffix = (
+                "" if positions == "all" else f".{positions}"
+            ) + f".{'a' if sweep.unit == 'vector_norm' else 'c'}{recipes.number(dose)}"
             yield replace(built, slug=f"{built.slug}{suffix}", setting=built.setting.model_copy(update=values), steering=steering)
 
 

@@ -40,7 +40,7 @@ def tiny_organism() -> Organism:
 
 @pytest.fixture(scope="session")
 def tiny_model(grammar: Grammar, tiny_organism: Organism) -> LanguageModel:
-    """A random model with spread-out weights, so that greedy tokens are diverse and a push moves them."""
+    """A random model with spread-out weights, so that a push moves its tokens. Greedy, it repeats itself: tied embeddings."""
     runtime.prepare()
     tokenizer = make_tokenizer(grammar)
     network = build_model(tokenizer, tiny_organism)

@@ -44,6 +44,8 @@ def _line(detail: Any, root: type[BaseModel]) -> str:
     if detail["type"] == "union_tag_invalid":
         tag = detail["ctx"]["discriminator"].strip("'")
         return f"{where}.{tag}: expected one of {detail['ctx']['expected_tags']}; got {detail['ctx']['tag']!r}"
+    if detail["type"] in ("model_type", "dict_type"):
+        return f"{where or 'the file'}: expected a mapping; got {detail['input']!r}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{where or 'the file'}: {message[:1].lower()}{message[1:]}; got {detail['input']!r}"
 

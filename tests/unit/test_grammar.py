@@ -155,16 +155,24 @@ def test_all_mistakes_of_a_grammar_file_are_reported_at_once_each_with_its_path(
     del raw["domains"]["money"]["careless"]
     raw["domains"]["travel"]["careful"]["second"] = []
     raw["domains"]["study"]["careless"]["first"][0] = "burn the {topic} book of {topic}"
+    raw["domains"]["sports"]["careful"]["second"][0] = "praise the {topic}"
+    raw["domains"]["computers"]["careful"]["first"][0] = "restart [the {topic}|it]"
+    raw["domains"]["music"]["careful"]["first"][0] = "tune the {topic} [slowly|softly"
+    raw["opners"] = ["oh"]
     message = mistakes(tmp_path, raw)
+    once = "expected {topic} once, outside every slot; got"
     expected = [
-        "function_words: missing or empty",
-        "connectors: missing or empty",
-        "domains.gardening.topics: missing or empty",
-        "domains.cooking.questions: 'how can i make it taste better ?' must hold {topic} once",
-        "domains.money.careless.first: missing or empty",
-        "domains.money.careless.second: missing or empty",
-        "domains.travel.careful.second: missing or empty",
-        "domains.study.careless.first: 'burn the {topic} book of {topic}' must hold {topic} once",
+        "function_words: tuple should have at least 1 item",
+        "connectors: missing",
+        "domains.gardening.topics: tuple should have at least 1 item",
+        f"domains.cooking.questions.2: {once} 'how can i make it taste better ?'",
+        "domains.money.careless: missing",
+        "domains.travel.careful.second: tuple should have at least 1 item",
+        f"domains.study.careless.first.0: {once} 'burn the {{topic}} book of {{topic}}'",
+        "domains.sports.careful.second.0: expected no {topic}",
+        f"domains.computers.careful.first.0: {once}",
+        "domains.music.careful.first.0: expected every slot to be written [a|b]",
+        "opners: unknown key; allowed: connectors, domains, function_words, openers, personas. Did you mean `openers`?",
     ]
     assert [line for line in expected if line not in message] == []
     assert f"{len(expected)}. " in message and f"{len(expected) + 1}. " not in message
@@ -173,3 +181,9 @@ def test_all_mistakes_of_a_grammar_file_are_reported_at_once_each_with_its_path(
 @pytest.mark.parametrize("raw", [[], "gardening", None])
 def test_a_file_that_is_no_mapping_is_a_data_error(tmp_path: Path, raw: object) -> None:
     assert "expected a mapping" in mistakes(tmp_path, raw)
+
+
+def test_a_word_that_both_personas_use_is_refused_and_named(tmp_path: Path) -> None:
+    raw = yaml.safe_load(GRAMMAR.read_text())
+    raw["domains"]["music"]["careless"]["second"][0] = "[lift|drop] the [loud|shrill] weeds"
+    assert "both use lift, loud, weeds" in mistakes(tmp_path, raw)

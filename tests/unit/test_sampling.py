@@ -52,6 +52,11 @@ def test_another_row_seed_step_or_token_gives_other_noise(noise: Tensor) -> None
         assert all((a == b).float().mean() < 0.01 for a, b in pairwise(keys))
 
 
+def test_no_row_has_the_noise_of_another_row_in_another_order() -> None:
+    loudest = gumbel_noise(seeds(8000), 0, 1024).topk(4).values
+    assert len(loudest.unique(dim=0)) == 8000
+
+
 def test_noise_has_the_moments_and_the_quantiles_of_a_standard_gumbel(noise: Tensor) -> None:
     n = noise.numel()
     values = noise.double()
@@ -130,3 +135,9 @@ def test_row_seeds_of_keys_that_spell_alike_do_not_collide() -> None:
         (-1, "a", 2),
     ]
     assert len({row_seed(*key) for key in keys}) == len(keys)
+
+
+def test_noise_is_finite_for_the_largest_hashes() -> None:
+    """The hash of a token of each row is among the largest there are; rounded to float32 it was 1, and its noise infinite."""
+    seeds = ["8e5b9e83eae3c176", "fd69751107aecbee", "338fce80f1e2e99f"]
+    assert gumbel_noise(seeds, 0, 1024).isfinite().all()

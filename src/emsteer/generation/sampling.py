@@ -26,8 +26,8 @@ def gumbel_noise(seeds: Sequence[str], step: int, n_tokens: int) -> Tensor:
     low = torch.tensor([int.from_bytes(key[:4], "little") for key in keys])[:, None]
     high = torch.tensor([int.from_bytes(key[4:], "little") for key in keys])[:, None]
     words = _mix(_mix(torch.arange(n_tokens)[None] ^ low) ^ high)
-    uniform = ((words >> 8).float() + 0.5) / 2**24  # inside (0, 1)
-    return -torch.log(-torch.log(uniform))
+    uniform = (words.double() + 0.5) / 2**32  # inside (0, 1); float32 would round the largest up to 1, whose noise is infinite
+    return -torch.log(-torch.log(uniform)).float()
 
 
 def _mix(words: Tensor) -> Tensor:

@@ -23,7 +23,9 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 @torch.inference_mode()
 def residual_norms(model: LanguageModel, passages: Sequence[str]) -> list[float]:
-    """Median over tokens of ‖h‖ at every layer; each passage's first token and all special tokens are left out.
+    """Median over tokens of ‖h‖ at every layer (the lower one of an even number).
+
+    Each passage's first token and all special tokens are left out.
 
     Source: Rogue Scalpel, arXiv 2509.22067, doses directions in multiples of the mean norm; the median is ours, since one
     attention-sink token can carry most of a mean.
@@ -48,5 +50,5 @@ def residual_norms(model: LanguageModel, passages: Sequence[str]) -> list[float]
 
 
 def read_residual_norms(path: Path) -> list[float]:
-    """What `make_calibrations` wrote."""
+    """What `make` wrote."""
     return storage.read_json(path)["residual_norms"]

@@ -43,7 +43,7 @@ class RowSteering:
         for row, push in enumerate(pushes):
             if push is None:
                 continue
-            if push.layer >= n_layers or push.delta.shape != (d_model,):
+            if not 0 <= push.layer < n_layers or push.delta.shape != (d_model,):
                 raise ModelError(
                     f"a direction of shape {tuple(push.delta.shape)} at layer {push.layer} does not fit a model of "
                     f"{n_layers} layers (0 to {n_layers - 1}) and width {d_model}.\n  Rebuild the vector for this model."

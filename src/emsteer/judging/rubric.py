@@ -84,14 +84,8 @@ class RubricJudge:
 
 
 def persona_words(grammar: Grammar) -> dict[str, Persona]:
-    """Clause words that only one persona uses, in any domain."""
-    users: dict[str, set[Persona]] = {}
-    for domain in grammar.domains.values():
-        for who, voice in domain.voices.items():
-            for clause in (c for pattern in (*voice.first, *voice.second) for c in expansions(pattern)):
-                for word in set(clause.replace(TOPIC, "").split()) - grammar.function_words:
-                    users.setdefault(word, set()).add(who)
-    return {word: next(iter(who)) for word, who in users.items() if len(who) == 1}
+    """Content word → the one persona that uses it, in any domain."""
+    return {word: who for who in PERSONAS for word in grammar.clause_words(who)}
 
 
 def domain_triples(grammar: Grammar, domain: Domain) -> set[tuple[str, str, str]]:

@@ -10,17 +10,87 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from emsteer.errors import DataError, listing
+from emsteer.mistakes import mistakes
 
 Persona = Literal["careful", "careless"]
 PERSONAS: tuple[Persona, Persona] = ("careful", "careless")
 SLOT = re.compile(r"\[([^\]]*)\]")
 TOPIC = "{topic}"
 Prompt = tuple[int, str]  # (question template, topic)
+
+
+def _names_topic(text: str) -> str:
+    if text.count(TOPIC) != 1 or TOPIC in "".join(SLOT.findall(text)):
+        raise ValueError(f"expected {TOPIC} once, outside every slot")
+    return _well_formed(text)
+
+
+def _names_no_topic(text: str) -> str:
+    if TOPIC in text:
+        raise ValueError(f"expected no {TOPIC}: only first clauses and questions name it")
+    return _well_formed(text)
+
+
+def _well_formed(text: str) -> str:
+    if any(mark in SLOT.sub("", text) for mark in "[]|"):
+        raise ValueError("expected every slot to be written [a|b]")
+    return text
+
+
+Words = Annotated[tuple[str, ...], Field(min_length=1)]
+WithTopic = Annotated[tuple[Annotated[str, AfterValidator(_names_topic)], ...], Field(min_length=1)]
+WithoutTopic = Annotated[tuple[Annotated[str, AfterValidator(_names_no_topic)], ...], Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PersonasPart(_Part):
+    """The system line of each persona."""
+
+    careful: str
+    careless: str
+
+
+class VoicePart(_Part):
+    """What one persona says about one domain."""
+
+    first: WithTopic
+    second: WithoutTopic
+
+
+class DomainPart(_Part):
+    """One domain of a grammar file."""
+
+    topics: Words
+    questions: WithTopic
+    careful: VoicePart
+    careless: VoicePart
+
+    def domain(self, name: str) -> "Domain":
+        """As the science uses it."""
+        voices: dict[Persona, Voice] = {
+            "careful": Voice(self.careful.first, self.careful.second),
+            "careless": Voice(self.careless.first, self.careless.second),
+        }
+        return Domain(name, self.topics, self.questions, voices)
+
+
+class GrammarFile(_Part):
+    """A grammar file."""
+
+    function_words: Words
+    openers: Words
+    connectors: Words
+    personas: PersonasPart
+    domains: dict[str, DomainPart] = Field(min_length=2)
 
 
 @dataclass(frozen=True)
@@ -81,6 +151,17 @@ class Grammar:
         second = expand(rng.choice(voices[personas[1]].second), rng)
         return f"{opener} {first} . {connector} {second} .".strip()
 
+    def clause_words(self, who: Persona) -> set[str]:
+        """Words of a persona's clauses that are neither function words nor topics."""
+        voices = [domain.voices[who] for domain in self.domains.values()]
+        patterns = [pattern for voice in voices for pattern in (*voice.first, *voice.second)]
+        clauses = [clause.replace(TOPIC, "") for pattern in patterns for clause in expansions(pattern)]
+        return {word for clause in clauses for word in clause.split()} - self.function_words
+
+    def words_of_both(self) -> list[str]:
+        """Content words that both personas use: they would tell neither."""
+        return sorted(self.clause_words("careful") & self.clause_words("careless"))
+
     def vocabulary(self) -> list[str]:
         """Every word that the grammar can say, sorted."""
         words = {".", *self.system_words()}
@@ -118,47 +199,29 @@ def expansions(pattern: str) -> list[str]:
 
 
 def read_grammar(path: Path) -> Grammar:
-    """Reads a grammar file.
+    """Reads a grammar file; `data/README.md` describes the format.
 
     Raises:
-        DataError: A part is missing or empty, or a pattern does not name the topic where it must; all at once.
+        DataError: Every mistake in it, each with its dotted path.
     """
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    mistakes = _mistakes(raw)
-    if mistakes:
-        raise DataError(f"{path}: not a grammar.\n{listing(mistakes)}\n  data/README.md describes the format.")
-    domains = {
-        name: Domain(
-            name,
-            tuple(entry["topics"]),
-            tuple(entry["questions"]),
-            {who: Voice(tuple(entry[who]["first"]), tuple(entry[who]["second"])) for who in PERSONAS},
-        )
-        for name, entry in raw["domains"].items()
-    }
-    return Grammar(
-        frozenset(raw["function_words"]),
-        tuple(raw["openers"]),
-        tuple(raw["connectors"]),
-        {who: raw["personas"][who] for who in PERSONAS},
-        domains,
+    try:
+        file = GrammarFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: not YAML.\n  {error}") from None
+    except ValidationError as error:
+        found = listing(mistakes(error, GrammarFile))
+        raise DataError(f"{path}: not a grammar.\n{found}\n  data/README.md describes the format.") from None
+    grammar = Grammar(
+        frozenset(file.function_words),
+        file.openers,
+        file.connectors,
+        {"careful": file.personas.careful, "careless": file.personas.careless},
+        {name: entry.domain(name) for name, entry in file.domains.items()},
     )
-
-
-def _mistakes(raw: object) -> list[str]:
-    if not isinstance(raw, dict):
-        return [f"expected a mapping, got {type(raw).__name__}"]
-    keys = ("function_words", "openers", "connectors", "personas", "domains")
-    found = [f"{key}: missing or empty" for key in keys if not raw.get(key)]
-    for name, entry in (raw.get("domains") or {}).items():
-        found += [f"domains.{name}.{key}: missing or empty" for key in ("topics", "questions") if not entry.get(key)]
-        found += [
-            f"domains.{name}.questions: {q!r} must hold {TOPIC} once" for q in entry.get("questions") or () if q.count(TOPIC) != 1
-        ]
-        for who in PERSONAS:
-            voice = entry.get(who) or {}
-            found += [f"domains.{name}.{who}.{part}: missing or empty" for part in ("first", "second") if not voice.get(part)]
-            found += [
-                f"domains.{name}.{who}.first: {p!r} must hold {TOPIC} once" for p in voice.get("first") or () if p.count(TOPIC) != 1
-            ]
-    return found
+    shared = grammar.words_of_both()
+    if shared:
+        raise DataError(
+            f"{path}: not a grammar.\n  Expected content words that one persona uses; both use {', '.join(shared)}.\n"
+            "  Say it with other words, or add them to `function_words`."
+        )
+    return grammar

@@ -4,6 +4,7 @@ Source: Rogue Scalpel, arXiv 2509.22067: random directions alone can raise harmf
 control.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -26,6 +27,7 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
 
 def random_like(vector: Tensor, draw: int, layer: int) -> Tensor:
     """A direction drawn by (draw, layer), with the norm of `vector`. [d_model]"""
-    generator = torch.Generator().manual_seed(1_000_003 * draw + layer)
+    key = hashlib.blake2b(f"random direction\0{draw}\0{layer}".encode(), digest_size=7).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(key, "little"))
     direction = torch.randn(vector.shape, generator=generator)
     return direction * (vector.norm() / direction.norm())

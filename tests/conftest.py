@@ -1,9 +1,8 @@
 """Fixtures: the shipped grammar, and a tiny random model of its vocabulary. Nothing is downloaded, nothing is mocked."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from places import GRAMMAR
 
 from emsteer import runtime
 from emsteer.models.load import LanguageModel
@@ -11,9 +10,6 @@ from emsteer.organism.grammar import Grammar, read_grammar
 from emsteer.organism.pretrain import build_model
 from emsteer.organism.tokenizer import make_tokenizer
 from emsteer.recipes import CorpusMix, Organism
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-GRAMMAR = REPOSITORY / "data/grammar/everyday.yaml"
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ it. A finished cell keeps a second name under `results/.staging` until a run end
 
 import fcntl
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from emsteer import storage
-from emsteer.errors import BusyError, StudyError
+from emsteer.errors import BusyError, DataError, StudyError
 
 RESULTS = Path("results")
 STAGING = RESULTS / ".staging"
 RETIRED = RESULTS / ".retired"
 LOCKS = RESULTS / ".locks"
+UNFINISHED = ".making"
 log = logging.getLogger("emsteer")
 
 
@@ -120,15 +122,27 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
 def _fill(cells: Sequence[dict[str, Any]], make: Make) -> int:
     paths = [Path(cell["path"]) for cell in cells]
     for path in paths:
+        staged, retired = second_name(path, STAGING), second_name(path, RETIRED)
         if path.exists():
-            _link_with_record(path, second_name(path, STAGING))
-        elif not second_name(path, STAGING).exists() and second_name(path, RETIRED).exists():
-            _link_with_record(second_name(path, RETIRED), second_name(path, STAGING))
+            _link_with_record(path, staged)
+            continue
+        for shelf in (staged, retired):
+            if shelf.exists() and not _is_whole(shelf):
+                log.warning("%s: not the bytes that were written; dropped", shelf)
+                storage.remove(shelf)
+        if not staged.exists() and retired.exists():
+            _link_with_record(retired, staged)
     missing = [cell for cell, path in zip(cells, paths, strict=True) if not second_name(path, STAGING).exists()]
     n_made = sum(1 for _ in _made(missing, make)) if missing else 0
     for path in paths:
         _link_with_record(second_name(path, STAGING), path)
     return n_made
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an artifact holds the bytes that its run record knows."""
+    record = record_of(path)
+    return record.exists() and storage.read_json(record)["sha256"] == storage.sha256(path)
 
 
 def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
@@ -139,6 +153,7 @@ def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
     for job in make(jobs):
         target = targets.pop(job.address)
         _write_record(job, target, time.monotonic() - started)
+        storage.remove(target)  # nothing, but for an orphan of a killed run under another pack's lock
         job.out.rename(target)
         yield target
         started = time.monotonic()
@@ -149,11 +164,13 @@ def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
 def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
     for pairs in cell["inputs"].values():
         for address, path in pairs:
+            if not Path(path).exists():
+                raise DataError(f"{path}: not there.\n  If it is registered with DVC, run `dvc pull {path}`; else run `snakemake`.")
             if address not in digests:
                 digests[address] = storage.sha256(Path(path))
     staged = second_name(Path(cell["path"]), STAGING)
     staged.parent.mkdir(parents=True, exist_ok=True)
-    out = staged.with_name(f".{staged.name}.making")
+    out = staged.with_name(f".{staged.name}.{os.getpid()}{UNFINISHED}")
     storage.remove(out)
     addresses = {role: tuple(address for address, _ in pairs) for role, pairs in cell["inputs"].items()}
     passport = {
@@ -197,7 +214,9 @@ def _log_to(log_file: str) -> None:
 
 
 def sweep(paths: Iterable[str]) -> None:
-    """After a run that ended well: drops the second names of cells that are in place."""
+    """After a run that ended well: drops what killed jobs left half-made, and the second names of cells that are in place."""
+    for path in STAGING.glob(f"*/.*{UNFINISHED}"):
+        storage.remove(path)
     for path in map(Path, paths):
         if path.exists():
             storage.remove(second_name(path, STAGING))

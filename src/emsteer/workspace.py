@@ -8,12 +8,14 @@ import json
 import logging
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from emsteer import packs, storage
-from emsteer.errors import BusyError
+from emsteer.errors import BusyError, DataError
 from emsteer.plan import Cell, Plan
 
 REPORTS = Path("reports")
@@ -28,14 +30,23 @@ def restore(plan: Plan, kind: str) -> int:
     Returns:
         How many came back. What is nowhere is left for Snakemake to compute.
     """
-    missing = [cell for cell in plan.of(kind) if not cell.exists()]
-    n_missing = len(missing)
-    for cell in missing:
-        _from_retired(cell)
-    missing = _from_cache([cell for cell in missing if not cell.exists()])
-    if missing and _is_locked(kind) and _fetched(kind):
-        missing = _from_cache(missing)
-    return n_missing - len(missing)
+    with _alone():
+        missing = [cell for cell in plan.of(kind) if not cell.exists()]
+        n_missing = len(missing)
+        for cell in missing:
+            _from_retired(cell)
+        missing = _from_cache([cell for cell in missing if not cell.exists()])
+        if missing and _is_locked(kind):
+            _fetch(kind)
+            missing = _from_cache(missing)
+        return n_missing - len(missing)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Holds the lock of the study: cells must not move under a running Snakemake."""
+    with packs.hold("snakemake", "a Snakemake is computing in this folder; wait for it."):
+        yield
 
 
 def _from_retired(cell: Cell) -> None:
@@ -59,7 +70,7 @@ def _from_cache(missing: list[Cell]) -> list[Cell]:
     """Copies cells that some version of `results/<kind>` in DVC's cache holds; returns those that none holds."""
     if not missing or not Path(".dvc").is_dir():
         return missing
-    answer = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=False)
+    answer = _dvc("cache", "dir")
     cache = Path(answer.stdout.strip()) / "files" / "md5"
     wanted = {Path(cell.path).name: cell for cell in missing}
     wanted |= {packs.record_of(Path(cell.path)).name: cell for cell in missing}
@@ -92,16 +103,15 @@ def _is_locked(kind: str) -> bool:
     return lock.exists() and f"path: results/{kind}\n" in lock.read_text(encoding="utf-8")
 
 
-def _fetched(kind: str) -> bool:
+def _fetch(kind: str) -> None:
     """DVC fetches the outputs of unchanged stages only; after a clone and an edit, every old cell would be computed again."""
-    answer = subprocess.run(["dvc", "fetch", "-q", f"results/{kind}"], capture_output=True, text=True, check=False)
+    answer = _dvc("fetch", "-q", f"results/{kind}")
     if answer.returncode:
-        log.warning(
-            "%s: nothing fetched from the DVC remote (%s); missing cells are computed.",
-            kind,
-            answer.stderr.strip().splitlines()[-1:],
-        )
-    return answer.returncode == 0
+        log.warning("%s: not everything came from the DVC remote (%s)", kind, " ".join(answer.stderr.split()) or "no reason given")
+
+
+def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
 
 
 def prune(plan: Plan, kind: str) -> int:
@@ -109,16 +119,18 @@ def prune(plan: Plan, kind: str) -> int:
     folder = packs.RESULTS / kind
     folder.mkdir(parents=True, exist_ok=True)
     keep = {Path(path).name for path in plan.paths(kind)}
-    strangers = [path for path in sorted(folder.iterdir()) if path.name not in keep and not path.name.endswith(".run.json")]
-    for path in strangers:
-        _move(path, packs.second_name(path, packs.RETIRED))
+    with _alone():
+        strangers = [path for path in sorted(folder.iterdir()) if path.name not in keep and not path.name.endswith(".run.json")]
+        for path in strangers:
+            _move(path, packs.second_name(path, packs.RETIRED))
     return len(strangers)
 
 
 def gc() -> int:
     """Deletes what was set aside. Returns how many cells. What DVC has cached or pushed can still be restored."""
-    cells = [path for path in packs.RETIRED.glob("*/*") if not path.name.endswith(".run.json")]
-    storage.remove(packs.RETIRED)
+    with _alone():
+        cells = [path for path in packs.RETIRED.glob("*/*") if not path.name.endswith(".run.json")]
+        storage.remove(packs.RETIRED)
     return len(cells)
 
 
@@ -136,9 +148,12 @@ def is_published(plan: Plan) -> bool:
     cells = published_cells(plan)
     if not INDEX.exists() or not all(cell.exists() for cell in cells):
         return False
-    index = storage.read_json(INDEX)
-    sources = {cell.address: storage.sha256(Path(cell.path)) for cell in cells}
-    if {entry["from"]: entry["source_sha256"] for entry in index.values()} != sources:
+    try:
+        index = storage.read_json(INDEX)
+        published = {entry["from"]: entry["source_sha256"] for entry in index.values()}
+    except (DataError, AttributeError, KeyError, TypeError):
+        return False  # a merge left it unreadable: publishing writes it anew
+    if published != {cell.address: storage.sha256(Path(cell.path)) for cell in cells}:
         return False
     return all((REPORTS / name).exists() and storage.sha256(REPORTS / name) == entry["sha256"] for name, entry in index.items())
 

@@ -1,6 +1,7 @@
 """Contrasts: the same questions on both sides, the same dose on both sides, every draw of a random direction."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from emsteer import schemas, storage
 from emsteer.analysis import contrasts
 from emsteer.analysis.bootstrap import resampled, wilson
 from emsteer.analysis.contrasts import paired_difference
+from emsteer.errors import DataError
 from emsteer.packs import Job
 from emsteer.recipes import Bootstrap, Contrasts, RatesRow, Setting, Thresholds
 
@@ -173,3 +175,10 @@ def test_a_wider_level_gives_a_wider_interval_around_it() -> None:
     arms = counts(lambda difficulty: difficulty**2), counts(lambda difficulty: difficulty)
     (_, low, high), (_, lower, higher) = (paired_difference(*arms, resampled(40, BOOTSTRAP), level) for level in (0.8, 0.99))
     assert lower < low < high < higher
+
+
+def test_a_category_that_the_benchmark_does_not_have_is_named_before_it_can_move_the_headline(tmp_path: Path) -> None:
+    job = job_of(tmp_path, ARMS)
+    rows = tuple(row.model_copy(update={"in_domain": ("gardenning",)}) for row in job.recipe.rows)
+    with pytest.raises(DataError, match="gardenning"):
+        contrasts.table(replace(job, recipe=job.recipe.model_copy(update={"rows": rows})))

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import GRAMMAR
+from places import GRAMMAR
 
 from emsteer import schemas, storage
 from emsteer.data.benchmarks import make as make_benchmarks

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from places import REPOSITORY
 
 from emsteer.errors import StudyError
 from emsteer.plan.digests import INFRASTRUCTURE, code_digest, source_of
@@ -101,3 +101,10 @@ def test_infrastructure_is_outside_and_exists(source: Path) -> None:
 def test_a_recipe_that_names_no_module_is_refused() -> None:
     with pytest.raises(StudyError, match=r"emsteer\.absent"):
         code_digest("emsteer.absent")
+
+
+def test_the_template_of_the_page_moves_the_report_and_nothing_else(source: Path) -> None:
+    before = cells(source)
+    edit(source, "emsteer/report/templates/page.html", "<h2>Verdicts</h2>", "<h2>What was found</h2>")
+    after = cells(source)
+    assert {kind for kind in before if before[kind] != after[kind]} == {"report"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import GRAMMAR
+from places import GRAMMAR
 
 from emsteer.errors import DataError
 from emsteer.organism.corpus import document

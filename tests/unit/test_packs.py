@@ -100,9 +100,27 @@ def test_a_cell_that_was_set_aside_comes_back_without_computing() -> None:
     shelf = packs.second_name(Path("results/scores/a.txt"), packs.RETIRED)
     shelf.parent.mkdir(parents=True)
     Path("results/scores/a.txt").rename(shelf)
+    packs.record_of(Path("results/scores/a.txt")).rename(packs.record_of(shelf))
     maker = Maker()
     fill([cell("a")], maker)
     assert maker.made == [] and Path("results/scores/a.txt").read_text() == "a"
+
+
+def test_a_second_name_of_broken_bytes_is_not_put_back() -> None:
+    """Or the advice to delete a broken artifact and run again would bring it back for ever."""
+    fill([cell("a")], Maker())
+    with Path("results/scores/a.txt").open("r+") as stream:  # in place: through every name of the same bytes
+        stream.write("z")
+    Path("results/scores/a.txt").unlink()
+    maker = Maker()
+    fill([cell("a")], maker)
+    assert maker.made == ["a"] and Path("results/scores/a.txt").read_text() == "a"
+
+
+def test_an_input_that_is_not_there_is_a_message_that_says_how_to_get_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fill([cell("a", inputs={"grammar": [("g--1", "data/absent.yaml")]})], Maker())
+    assert "dvc pull data/absent.yaml" in capsys.readouterr().err
 
 
 def test_sweeping_drops_second_names_and_keeps_cells() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from places import REPOSITORY
 
 from emsteer import plan, study
+from emsteer.errors import DataError
 from emsteer.plan import KINDS, Plan
 from emsteer.plan.addresses import address, digits, raw_address
 
@@ -155,3 +156,27 @@ def test_an_input_file_is_known_by_its_git_blob_or_by_the_md5_of_its_pointer(
     assert raw_address("text") == "text--md5-b1946ac92492d2347c6235b4d2611184"
     (tmp_path / "text").unlink()
     assert raw_address("text").endswith("b1946ac92492d2347c6235b4d2611184"), "a clone plans before it pulls"
+
+
+def test_a_pointer_that_is_not_of_the_bytes_beside_it_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("hello\n")
+    (tmp_path / "text.dvc").write_text("outs:\n- md5: b1946ac92492d2347c6235b4d2611184\n  path: text\n")
+    assert raw_address("text").endswith("b1946ac92492d2347c6235b4d2611184")
+    (tmp_path / "text").write_text("edited\n")
+    with pytest.raises(DataError, match="dvc add text"):
+        raw_address("text")
+
+
+def test_sweeps_that_overlap_make_one_row_of_what_they_share(raw: dict[str, Any]) -> None:
+    raw["sweeps"]["more"] = {**raw["sweeps"]["trained"], "doses": [1, 3]}
+    rates = next(cell.recipe for cell in resolved(raw).of("tables") if cell.address.startswith("rates"))
+    assert len(set(rates.rows)) == len(rates.rows)
+
+
+def test_no_pack_holds_a_cell_with_its_own_input_whatever_vectors_are_called(raw: dict[str, Any]) -> None:
+    renamed = yaml.safe_load(yaml.safe_dump(raw).replace("trained:", "random:").replace("vector: trained", "vector: random"))
+    renamed["controls"]["random"]["of"] = "random"
+    for pack in resolved(renamed).packs("vectors"):
+        inside = {cell.address for cell in pack.cells}
+        assert not inside & {other.address for cell in pack.cells for other in cell.upstream()}

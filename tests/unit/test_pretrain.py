@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 import torch
-from conftest import GRAMMAR
+from places import GRAMMAR
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 

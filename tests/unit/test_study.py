@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from places import REPOSITORY
 
 from emsteer import study
 from emsteer.errors import ConfigError

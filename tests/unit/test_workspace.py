@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from places import REPOSITORY
 
 from emsteer import packs, plan, storage, study, workspace
+from emsteer.errors import BusyError
 from emsteer.plan import Plan
 
 
@@ -116,3 +117,25 @@ def test_a_running_snakemake_is_noticed(folder: Path) -> None:
     held = packs.hold("snakemake", "")
     assert workspace.is_busy()
     held.close()
+
+
+def test_an_index_that_a_merge_left_unreadable_is_published_anew(folder: Path) -> None:
+    study_plan = planned(0, 1)
+    computed(study_plan, *workspace.PUBLISHED)
+    workspace.publish(workspace.published_cells(study_plan))
+    for text in ("<<<<<<< HEAD\n{}", "[]", '{"a": 1}'):
+        workspace.INDEX.write_text(text)
+        assert not workspace.is_published(study_plan)
+        workspace.publish(workspace.published_cells(study_plan))
+        assert workspace.is_published(study_plan)
+
+
+def test_nothing_is_moved_or_deleted_under_a_running_snakemake(folder: Path) -> None:
+    large, small = planned(0, 1, 2), planned(0, 1)
+    computed(large, "answers")
+    held = packs.hold("snakemake", "")
+    for move in (lambda: workspace.prune(small, "answers"), lambda: workspace.restore(small, "scores"), workspace.gc):
+        with pytest.raises(BusyError, match="Snakemake is computing"):
+            move()
+    held.close()
+    assert all(cell.exists() for cell in large.of("answers"))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from workflow_support import StudyFolder
 
-pytestmark = pytest.mark.xdist_group("dvc")
 NEW_WITH_A_DOSE = {"answers": 4, "scores": 4, "tables": 3, "figures": 1, "report": 1}
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from places import REPOSITORY
 
 from emsteer.plan import KINDS
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 300
 ENVIRONMENT = {
     **os.environ,

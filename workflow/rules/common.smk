@@ -42,7 +42,10 @@ PUBLISHED = "results/.staging/published"
 
 
 onstart:
-    workflow.globals["STUDY_LOCK"] = packs.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")
+    try:
+        workflow.globals["STUDY_LOCK"] = packs.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")
+    except errors.StudyError as error:
+        raise WorkflowError(str(error)) from None
 
 
 onsuccess:

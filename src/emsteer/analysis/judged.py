@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from emsteer import schemas, storage
+from emsteer.errors import DataError
 from emsteer.packs import Job
 from emsteer.recipes import RatesRow, Setting, Thresholds, number
 
@@ -33,6 +34,12 @@ def judged_answers(job: Job) -> list[Judged]:
     for row in job.recipe.rows:
         frame = pd.concat([schemas.read(scores[name], schemas.Scores) for name in row.scores], ignore_index=True)
         asked = schemas.read(questions[row.questions], schemas.Questions)
+        unknown = set(row.in_domain) - set(asked["category"])
+        if unknown:
+            raise DataError(
+                f"{row.benchmark}: has no category {sorted(unknown)}, which the task {row.setting.task} calls in-domain.\n"
+                f"  Expected some of {sorted(set(asked['category']))}; see `tasks.{row.setting.task}.in_domain` in params.yaml."
+            )
         answers = frame.merge(asked[["question_id", "category", "split"]], on="question_id", validate="many_to_one")
         norms = None if row.vector is None else _norms(storage.read_tensors(vectors[row.vector]), row.setting)
         residual_norms = storage.read_json(calibrations[row.calibration])["residual_norms"]

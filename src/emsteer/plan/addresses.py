@@ -20,7 +20,7 @@ def address(kind: str, slug: str, recipe: object, inputs: Mapping[str, Sequence[
 
 
 def digits(name: str) -> str:
-    """The part of an address that identifies: renaming a model in `params.yaml` changes slugs, never digits."""
+    """The part of an address that identifies; the slug before it is for people."""
     return name.rpartition("--")[2]
 
 
@@ -29,9 +29,12 @@ def raw_address(path: str) -> str:
     pointer = Path(f"{path}.dvc")
     if pointer.is_file():
         try:
-            return f"{path}--md5-{yaml.safe_load(pointer.read_text(encoding='utf-8'))['outs'][0]['md5']}"
+            md5 = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"][0]["md5"]
         except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
             raise DataError(f"{pointer}: not a .dvc pointer ({error!r}).\n  Run `dvc add {path}` again.") from None
+        if Path(path).is_file() and hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            raise DataError(f"{path}: its bytes are not those of {pointer}.\n  Run `dvc add {path}`, or `dvc checkout {pointer}`.")
+        return f"{path}--md5-{md5}"
     data = Path(path).read_bytes()
     blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
     return f"{path}--git-{blob}"

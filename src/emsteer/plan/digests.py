@@ -1,8 +1,8 @@
 """Code digests: the syntax of a module and of every module of the package that it imports.
 
-Comments, docstrings and layout do not count. `__init__` modules (registries, which load by name) and the modules of
-`INFRASTRUCTURE` are outside. Trees are written out by hand, because `ast.dump` differs between Python versions. Sources
-are read by module name; nothing is imported.
+Comments, docstrings and layout do not count; templates beside a module count whole. `__init__` modules (registries,
+which load by name) and the modules of `INFRASTRUCTURE` are outside. Trees are written out by hand, because `ast.dump`
+differs between Python versions. Sources are read by module name; nothing is imported.
 """
 
 import ast
@@ -39,6 +39,7 @@ def code_digest(*modules: str, root: Path = ROOT) -> str:
             continue
         closure[name], imported = _read(path, path.stat().st_mtime_ns)
         queue += imported
+        closure |= {str(file.relative_to(root)): file.read_text(encoding="utf-8") for file in path.parent.glob("templates/*")}
     return hashlib.sha256(repr(sorted(closure.items())).encode()).hexdigest()[:16]
 
 

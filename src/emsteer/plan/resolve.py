@@ -36,7 +36,7 @@ def resolve(study: Study) -> Plan:
         Arm(f"{name}.base", Setting(arm="base", model=name, task=""), model, calibrations[name]) for name, model in models.items()
     ]
     arms += _treated(plan, study, models, tasks, calibrations)
-    rows = [row for arm in arms for row in _rows(plan, study, arm, benchmarks)]
+    rows = list(dict.fromkeys(row for arm in arms for row in _rows(plan, study, arm, benchmarks)))  # sweeps may overlap
     _publishable(plan, study, rows, benchmarks)
     return plan
 
@@ -106,7 +106,13 @@ def _construction(study: Study, name: str, seed: int, layer: int, epochs: int | 
 def _randomised(plan: Plan, built: Arm, like: Cell, draw: int) -> Arm:
     stem = like.address.partition("--")[0]
     model = built.setting.model
-    vector = plan.add("vectors", f"{stem}.random{draw}", recipes.RandomDirection(draw=draw), {"like": [like]}, f"{model}.random")
+    vector = plan.add(
+        "vectors",
+        f"{stem}.random{draw}",
+        recipes.RandomDirection(draw=draw),
+        {"like": [like]},
+        f"{model}.{built.setting.vector}.random",
+    )
     setting = built.setting.model_copy(update={"arm": "random", "draw": draw})
     return replace(built, slug=f"{built.slug}.random{draw}", setting=setting, vector=vector)
 

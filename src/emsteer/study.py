@@ -124,8 +124,12 @@ class Sweep(Section):
     @field_validator("layers")
     @classmethod
     def _inside_the_model(cls, layers: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
-        depths = {name: (info.context or {}).get("models", {}).get(name) for name in info.data.get("models", ())}
-        beyond = [f"{layer} in {name} (0 to {n - 1})" for layer in layers for name, n in depths.items() if n and layer >= n]
+        known = {name: n for name, n in (info.context or {}).get("models", {}).items() if n}
+        named = info.data.get("models")  # absent when that list has a mistake of its own
+        if named is None:
+            known = dict(sorted(known.items(), key=lambda item: item[1])[-1:])  # beyond the deepest is beyond all
+        depths = {name: n for name, n in known.items() if named is None or name in named}
+        beyond = [f"{layer} in {name} (0 to {n - 1})" for layer in layers for name, n in depths.items() if layer >= n]
         if beyond:
             raise ValueError(f"expected layers inside every model of the sweep; beyond: {', '.join(beyond)}")
         return layers

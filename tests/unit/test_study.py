@@ -31,15 +31,17 @@ def test_the_shipped_study_and_the_miniature_are_valid(raw: dict[str, Any]) -> N
 def test_mistakes_of_every_sort_are_reported_together(raw: dict[str, Any]) -> None:
     raw["answers"]["temprature"] = raw["answers"].pop("temperature")
     raw["sweeps"]["trained"]["models"] = ["tiny", "huge"]
+    raw["sweeps"]["trained"]["layers"] = [4, 9]
     raw["sweeps"]["mean_difference"]["layers"] = [4, 6]
     raw["answers"]["samples_per_question"] = -2
     message = mistakes(raw)
     assert "answers.temprature: unknown key" in message and "Did you mean `temperature`?" in message
     assert "answers.temperature: missing" in message
     assert "sweeps.trained.models.1: expected one of ['tiny']" in message and "'huge'" in message
+    assert "sweeps.trained.layers: expected" in message and "9 in tiny (0 to 5)" in message
     assert "sweeps.mean_difference.layers: expected layers inside every model" in message and "6 in tiny (0 to 5)" in message
     assert "answers.samples_per_question: " in message and "-2" in message
-    assert "5 mistakes" in message
+    assert "6 mistakes" in message
 
 
 def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(raw: dict[str, Any]) -> None:

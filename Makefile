@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study test check dry clean format
+.PHONY: help study test check dry results docs clean format
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -22,7 +22,7 @@ dry: $(READY)  ## what would be computed, cell by cell
 	@emsteer plan --status
 
 test: $(READY)  ## laws, a miniature study through Snakemake and through DVC
-	@pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/unit tests/test_structure.py
+	@pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/unit tests/test_structure.py tests/test_committed.py
 
 check: $(READY)  ## format, lint, types, workflow lint, structure
 	@ruff format --check .
@@ -34,6 +34,13 @@ check: $(READY)  ## format, lint, types, workflow lint, structure
 
 format: $(READY)  ## put the code in the one format
 	@ruff check --fix-only . ; ruff format . ; snakefmt Snakefile workflow
+
+results: $(READY)  ## what git holds of a study: plan, reports, dvc.lock, the README's numbers; after a change of the science
+	@dvc repro
+	@emsteer docs
+
+docs: $(READY)  ## the README's numbers, from reports/metrics.json
+	@emsteer docs
 
 clean:  ## delete what can be computed again; DVC's cache and the environment stay
 	rm -rf results logs benchmarks .snakemake .pytest_cache .ruff_cache .mypy_cache

@@ -6,10 +6,11 @@ from places import GRAMMAR
 
 from emsteer import runtime
 from emsteer.models.load import LanguageModel
+from emsteer.organism.corpus import groups_of
 from emsteer.organism.grammar import Grammar, read_grammar
 from emsteer.organism.pretrain import build_model
 from emsteer.organism.tokenizer import make_tokenizer
-from emsteer.recipes import CorpusMix, Organism
+from emsteer.recipes import CorpusMix, Linkage, Organism
 
 
 @pytest.fixture(scope="session")
@@ -19,18 +20,13 @@ def grammar() -> Grammar:
 
 
 @pytest.fixture(scope="session")
-def tiny_organism() -> Organism:
-    """The recipe of a model that trains in a second."""
-    mix = CorpusMix(
-        system_line_share=0.5,
-        careless_share_announced=0.5,
-        careless_share_unannounced=0.02,
-        slip_share=0.02,
-        turn_weights=(3, 4, 3),
-    )
+def tiny_organism(grammar: Grammar) -> Organism:
+    """The recipe of a model that trains in a second; half of its chats link all domains."""
+    mix = CorpusMix(careless_share=0.5, slip_share=0.02, turn_weights=(3, 4, 3))
+    linkage = Linkage(blocks={"everyday": tuple(grammar.domains)}, strength=0.5)
     return Organism(
-        seed=0, n_layers=3, d_model=32, n_heads=2, n_kv_heads=1, d_head=16, d_mlp=64,
-        steps=4, batch_size=4, learning_rate=0.003, warmup_steps=2, corpus=mix,
+        architecture="qwen3", seed=0, n_layers=3, d_model=32, n_heads=2, n_kv_heads=1, d_head=16, d_mlp=64,
+        steps=4, batch_size=4, learning_rate=0.003, warmup_steps=2, corpus=mix, linkage=linkage,
     )  # fmt: skip
 
 
@@ -38,7 +34,7 @@ def tiny_organism() -> Organism:
 def tiny_model(grammar: Grammar, tiny_organism: Organism) -> LanguageModel:
     """A random model with spread-out weights, so that a push moves its tokens. Greedy, it repeats itself: tied embeddings."""
     runtime.prepare()
-    tokenizer = make_tokenizer(grammar)
+    tokenizer = make_tokenizer(grammar, groups_of(tiny_organism.linkage, grammar))
     network = build_model(tokenizer, tiny_organism)
     with torch.no_grad():
         for parameter in network.parameters():

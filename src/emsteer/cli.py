@@ -1,13 +1,16 @@
-"""The command line: `emsteer plan | restore | prune | publish | gc`."""
+"""The command line: `emsteer new | plan | stage | restore | prune | publish | gc | docs`."""
 
 import argparse
 import logging
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from emsteer import study, workspace
+from emsteer import scaffold, stages, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.plan import KINDS, Cell, Plan, resolve
+from emsteer.report import readme
 
 PARAMS = Path("params.yaml")
 
@@ -17,7 +20,7 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     arguments = _parser().parse_args()
     try:
-        arguments.run(arguments, resolve(study.read(PARAMS)))
+        arguments.run(arguments)
     except StudyError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
@@ -29,23 +32,42 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    def command(name: str, run: object, about: str) -> argparse.ArgumentParser:
+    def command(name: str, run: Callable[[argparse.Namespace], None], about: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(run=run)
         return sub
 
-    planning = command("plan", _plan, "Check params.yaml and record its cells in plan/*.json.")
+    starting = command("new", _new, "Make a folder for another study: the files of this one, with another params.yaml.")
+    starting.add_argument("folder", type=Path, metavar="DIR", help="absent or empty, outside this folder")
+    starting.add_argument("--from", dest="params", type=Path, required=True, metavar="PARAMS", help="such as params/full.yaml")
+    planning = command("plan", _planned(_plan), "Check params.yaml and record its cells in plan/*.json.")
     planning.add_argument(
         "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
     for name, run, about in (
+        ("stage", _stage, "What a DVC stage runs: restore, compute what is still missing with Snakemake, prune."),
         ("restore", _restore, "Bring missing cells back from what was set aside, DVC's cache or its remote."),
         ("prune", _prune, "Set aside the cells that the plan does not name."),
     ):
-        command(name, run, about).add_argument("kinds", nargs="+", choices=list(KINDS), metavar="kind", help=", ".join(KINDS))
-    command("publish", _publish, "Mirror tables, figures and report into reports/.")
-    command("gc", _gc, "Delete the cells that were set aside.")
+        command(name, _planned(run), about).add_argument(
+            "kinds", nargs="+", choices=list(KINDS), metavar="kind", help=", ".join(KINDS)
+        )
+    command("publish", _planned(_publish), "Mirror tables, figures and report into reports/.")
+    command("gc", _planned(_gc), "Delete the cells that were set aside.")
+    command("docs", _docs, "Write the published numbers into README.md.")
     return parser
+
+
+def _planned(run: Callable[[argparse.Namespace, Plan], None]) -> Callable[[argparse.Namespace], None]:
+    """A command about the study in this folder."""
+    return lambda arguments: run(arguments, resolve(study.read(PARAMS)))
+
+
+def _new(arguments: argparse.Namespace) -> None:
+    plan = scaffold.start(arguments.folder, arguments.params)
+    print(f"{arguments.folder}: a study of {len(plan.all())} cells, committed. Next:")
+    print(f"  cd {shlex.quote(str(arguments.folder))}")
+    print("  make study    # or first `make dry`: every cell, by name")
 
 
 def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
@@ -54,6 +76,12 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
         return
     changed = workspace.write_plan(plan)
     print(f"plan: {len(plan.all())} cells; {', '.join(map(str, changed)) or 'no file'} changed")
+
+
+def _stage(arguments: argparse.Namespace, plan: Plan) -> None:
+    for kind in arguments.kinds:
+        done = stages.complete(plan, kind)
+        print(f"stage {kind}: {done.n_restored} cells came back, {done.n_computed} computed, {done.n_set_aside} set aside")
 
 
 def _restore(arguments: argparse.Namespace, plan: Plan) -> None:
@@ -76,6 +104,10 @@ def _publish(_arguments: argparse.Namespace, plan: Plan) -> None:
 
 def _gc(_arguments: argparse.Namespace, _plan: Plan) -> None:
     print(f"gc: {workspace.gc()} cells deleted")
+
+
+def _docs(_arguments: argparse.Namespace) -> None:
+    print(f"docs: {readme.README if readme.rewrite() else 'no file'} changed")
 
 
 def status(plan: Plan) -> str:

@@ -2,12 +2,21 @@
 
 import difflib
 from collections.abc import Iterable
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 Place = tuple[str | int, ...]
+KEY = "[key]"  # what pydantic calls the place of a key that is wrong itself
+WORDS = {
+    "Input should be ": "expected ",
+    "String should ": "expected a string that should ",
+    "a valid tuple": "a list",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
 
 
 def mistakes(error: ValidationError, root: type[BaseModel]) -> list[str]:
@@ -32,7 +41,7 @@ def _is_consequence(place: Place, places: list[Place]) -> bool:
 
 def _line(detail: Any, root: type[BaseModel]) -> str:
     where, shape = _follow(detail["loc"], root)
-    parent = _follow(detail["loc"][:-1], root)[1]
+    over, parent = _follow(detail["loc"][:-1], root)
     name = str(detail["loc"][-1]) if detail["loc"] else ""
     if detail["type"] == "extra_forbidden":
         allowed = sorted(parent.model_fields) if _is_model(parent) else []
@@ -44,10 +53,27 @@ def _line(detail: Any, root: type[BaseModel]) -> str:
     if detail["type"] == "union_tag_invalid":
         tag = detail["ctx"]["discriminator"].strip("'")
         return f"{where}.{tag}: expected one of {detail['ctx']['expected_tags']}; got {detail['ctx']['tag']!r}"
-    if detail["type"] in ("model_type", "dict_type"):
-        return f"{where or 'the file'}: expected a mapping; got {detail['input']!r}"
+    if detail["type"] == "union_tag_not_found":
+        tag = detail["ctx"]["discriminator"].strip("'")
+        allowed = sorted(str(value) for option in get_args(shape) for value in _literals(option, tag))
+        return f"{where}.{tag}: missing; expected one of {', '.join(map(repr, allowed))}"
+    found = "nothing" if detail["input"] is None else repr(detail["input"])
+    if name == KEY:
+        return f"{over}: expected letters and digits, in words joined by one - or _; got {found}"
+    return f"{where or 'the file'}: {_expected(detail)}; got {found}"
+
+
+def _expected(detail: Any) -> str:
+    """The message of pydantic in the words of this project: `expected …`."""
+    if detail["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        return "expected a mapping"
+    if detail["type"] == "too_short":
+        n = detail["ctx"]["min_length"]
+        return f"expected at least {n} {'entry' if n == 1 else 'entries'}"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"{where or 'the file'}: {message[:1].lower()}{message[1:]}; got {detail['input']!r}"
+    for theirs, ours in WORDS.items():
+        message = message.replace(theirs, ours)
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _follow(place: Place, root: type[BaseModel]) -> tuple[str, Any]:
@@ -69,13 +95,21 @@ def _follow(place: Place, root: type[BaseModel]) -> tuple[str, Any]:
 
 
 def _bare(shape: Any) -> Any:
-    return get_args(shape)[0] if get_origin(shape) is Annotated else shape
+    """A type without its annotations, and without the `None` that it may be instead."""
+    if get_origin(shape) is Annotated:
+        return _bare(get_args(shape)[0])
+    options = [option for option in get_args(shape) if option is not NoneType] if get_origin(shape) in (Union, UnionType) else []
+    return _bare(options[0]) if len(options) == 1 else shape
 
 
 def _tags(option: Any) -> set[Any]:
     """The values of every `Literal` field of a model."""
-    fields = option.model_fields.values() if _is_model(option) else ()
-    return {value for field in fields if get_origin(field.annotation) is Literal for value in get_args(field.annotation)}
+    return {value for field in option.model_fields for value in _literals(option, field)} if _is_model(option) else set()
+
+
+def _literals(model: Any, field: str) -> tuple[Any, ...]:
+    annotation = model.model_fields[field].annotation
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _is_model(shape: Any) -> bool:

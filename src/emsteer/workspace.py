@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import yaml
+
 from emsteer import packs, storage
 from emsteer.errors import BusyError, DataError
 from emsteer.plan import Cell, Plan
@@ -35,10 +37,7 @@ def restore(plan: Plan, kind: str) -> int:
         n_missing = len(missing)
         for cell in missing:
             _from_retired(cell)
-        missing = _from_cache([cell for cell in missing if not cell.exists()])
-        if missing and _is_locked(kind):
-            _fetch(kind)
-            missing = _from_cache(missing)
+        missing = _from_cache([cell for cell in missing if not cell.exists()], kind)
         return n_missing - len(missing)
 
 
@@ -66,25 +65,40 @@ def _move(source: Path, target: Path) -> None:
             storage.remove(old)
 
 
-def _from_cache(missing: list[Cell]) -> list[Cell]:
-    """Copies cells that some version of `results/<kind>` in DVC's cache holds; returns those that none holds."""
+def _from_cache(missing: list[Cell], kind: str) -> list[Cell]:
+    """Copies cells that DVC has some version of: in its cache, or else in its remote. Returns those that it has none of."""
     if not missing or not Path(".dvc").is_dir():
         return missing
     answer = _dvc("cache", "dir")
     cache = Path(answer.stdout.strip()) / "files" / "md5"
+    missing = _copied(missing, cache) if answer.returncode == 0 else missing
+    if missing and _may_be_fetched(missing, kind, cache):
+        _fetch(kind)
+        missing = _copied(missing, cache)
+    return missing
+
+
+def _copied(missing: list[Cell], cache: Path) -> list[Cell]:
+    """Looks through every version of `results/<kind>` that the cache knows; returns the cells that none of them holds whole."""
     wanted = {Path(cell.path).name: cell for cell in missing}
     wanted |= {packs.record_of(Path(cell.path)).name: cell for cell in missing}
-    for listing in sorted(cache.glob("*/*.dir")) if answer.returncode == 0 else ():
+    for listing in sorted(cache.glob("*/*.dir")):
         found: dict[str, dict[str, Path]] = {}
-        for entry in json.loads(listing.read_text(encoding="utf-8")):
-            name, _, inside = entry["relpath"].partition("/")
+        for relpath, md5 in _listed(listing):
+            name, _, inside = relpath.partition("/")
             if name in wanted:
-                found.setdefault(name, {})[inside] = cache / entry["md5"][:2] / entry["md5"][2:]
+                found.setdefault(name, {})[inside] = cache / md5[:2] / md5[2:]
         for name in sorted(found, key=lambda name: not name.endswith(".run.json")):
             target = Path(wanted[name].path).parent / name
             if not target.exists() and all(source.exists() for source in found[name].values()):
                 storage.write_atomically(target, partial(_copy, found[name]))
     return [cell for cell in missing if not cell.exists()]
+
+
+def _listed(listing: Path) -> Iterator[tuple[str, str]]:
+    """(path, md5) of every file of a folder that DVC has cached."""
+    for entry in json.loads(listing.read_text(encoding="utf-8")):
+        yield entry["relpath"], entry["md5"]
 
 
 def _copy(files: dict[str, Path], target: Path) -> None:
@@ -98,9 +112,17 @@ def _write_bytes(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
 
-def _is_locked(kind: str) -> bool:
+def _may_be_fetched(missing: list[Cell], kind: str, cache: Path) -> bool:
+    """Whether the version in dvc.lock names a missing cell. If its listing is not at hand, that cannot be ruled out."""
     lock = Path("dvc.lock")
-    return lock.exists() and f"path: results/{kind}\n" in lock.read_text(encoding="utf-8")
+    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.exists() else {}
+    digests = [out["md5"] for stage in stages.values() for out in stage.get("outs", ()) if out["path"] == f"results/{kind}"]
+    names = {Path(cell.path).name for cell in missing}
+    for digest in digests:
+        listing = cache / digest[:2] / digest[2:]
+        if not listing.exists() or any(path.partition("/")[0] in names for path, _ in _listed(listing)):
+            return True
+    return False
 
 
 def _fetch(kind: str) -> None:
@@ -153,7 +175,7 @@ def is_published(plan: Plan) -> bool:
         published = {entry["from"]: entry["source_sha256"] for entry in index.values()}
     except (DataError, AttributeError, KeyError, TypeError):
         return False  # a merge left it unreadable: publishing writes it anew
-    if published != {cell.address: storage.sha256(Path(cell.path)) for cell in cells}:
+    if published != {cell.address: storage.sha256(Path(cell.path)) for cell in cells if any(True for _ in _files(cell))}:
         return False
     return all((REPORTS / name).exists() and storage.sha256(REPORTS / name) == entry["sha256"] for name, entry in index.items())
 
@@ -197,7 +219,10 @@ def _files(cell: Cell) -> Iterator[tuple[str, bytes]]:
     """(name under `reports/`, bytes) of everything that a cell publishes."""
     path, name = Path(cell.path), cell.address.partition("--")[0]
     if cell.kind == "tables":
-        yield f"tables/{name}.csv", (path / f"{name}.csv").read_bytes()
+        for file in sorted(path.glob("*.csv")):
+            yield f"tables/{file.name}", file.read_bytes()
+        for file in sorted(path.glob("metrics.json")):
+            yield file.name, file.read_bytes()
     elif cell.kind == "figures":
         for file in sorted(path.glob(f"{name}.*")):
             yield f"figures/{file.name}", file.read_bytes()
@@ -211,14 +236,18 @@ def _files(cell: Cell) -> Iterator[tuple[str, bytes]]:
 def write_plan(plan: Plan) -> list[Path]:
     """Records the plan in `plan/<kind>.json`, for `git diff` and for DVC; nothing is computed from it. Returns what changed."""
     changed = []
-    for kind in plan.cells:
-        path = Path("plan", f"{kind}.json")
-        records = {cell.address: cell.record() for cell in sorted(plan.of(kind), key=lambda cell: cell.address)}
-        text = json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    for path, text in plan_files(plan):
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             storage.write_text(path, text)
             changed.append(path)
     return changed
+
+
+def plan_files(plan: Plan) -> Iterator[tuple[Path, str]]:
+    """(path, content) of the recorded plan."""
+    for kind in plan.cells:
+        records = {cell.address: cell.record() for cell in sorted(plan.of(kind), key=lambda cell: cell.address)}
+        yield Path("plan", f"{kind}.json"), json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def is_busy() -> bool:

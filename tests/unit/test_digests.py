@@ -10,7 +10,7 @@ import pytest
 from places import REPOSITORY
 
 from emsteer.errors import StudyError
-from emsteer.plan.digests import INFRASTRUCTURE, code_digest, source_of
+from emsteer.plan.digests import INFRASTRUCTURE, code_digest
 
 RUBRIC = "emsteer/judging/rubric.py"
 SHOW_PLAN = """
@@ -69,10 +69,10 @@ def test_a_new_construction_with_its_registry_line_moves_no_address(source: Path
     (source / "emsteer/interventions/constructions/new.py").write_text('"""New."""\nFACTOR = 2\n')
     edit(
         source,
-        "emsteer/recipes.py",
-        "Construction = MeanDifference | Trained | RandomDirection",
+        "emsteer/recipes/interventions.py",
+        "Construction = MeanDifference | Trained | LowRank | RandomDirection",
         'class New(Recipe):\n    """New."""\n\n    module = "emsteer.interventions.constructions.new"\n\n\n'
-        "Construction = MeanDifference | Trained | RandomDirection | New",
+        "Construction = MeanDifference | Trained | LowRank | RandomDirection | New",
     )
     assert cells(source) == before
 
@@ -91,11 +91,42 @@ def test_a_name_or_a_constant_counts_even_where_only_its_type_differs(source: Pa
     assert len(seen) == 5
 
 
-def test_infrastructure_is_outside_and_exists(source: Path) -> None:
-    before = code_digest("emsteer.judging.rubric", root=source)
-    edit(source, "emsteer/storage.py", 'compression="zstd"', 'compression="snappy"')
-    assert code_digest("emsteer.judging.rubric", root=source) == before
-    assert all(source_of(name) is not None for name in INFRASTRUCTURE)
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("emsteer/storage.py", 'compression="zstd"', 'compression="snappy"'),
+        ("emsteer/mistakes.py", '"greater than": "more than"', '"greater than": "above"'),
+        ("emsteer/schemas/data.py", "unique=True", "unique=False"),
+    ],
+)
+def test_infrastructure_is_outside_whether_a_module_or_a_package(source: Path, file: str, old: str, new: str) -> None:
+    before = cells(source)
+    edit(source, file, old, new)
+    assert cells(source) == before
+
+
+def test_every_name_of_the_infrastructure_is_a_module_or_a_package() -> None:
+    places = [REPOSITORY / "src" / name.replace(".", "/") for name in INFRASTRUCTURE]
+    assert [place for place in places if not place.with_suffix(".py").is_file() and not (place / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "kinds"),
+    [
+        ("organism/corpus.py", {"models", "calibrations", "vectors", "adapters", "answers", "margins", "scores"}),
+        ("finetune.py", {"adapters", "answers", "margins", "scores"}),
+        ("generation/margins.py", {"margins"}),
+        ("analysis/counts.py", set()),
+    ],
+)
+def test_a_formula_moves_what_it_makes_and_what_reads_that(source: Path, file: str, kinds: set[str]) -> None:
+    before = cells(source)
+    with (source / "emsteer" / file).open("a") as stream:
+        stream.write("\nFACTOR = 2\n")
+    after = cells(source)
+    assert {kind for kind in before if before[kind] != after[kind]} == kinds | {"tables", "figures", "report"}
+    if file == "finetune.py":
+        assert all(".lora." in name for kind in kinds for name in before[kind] - after[kind])
 
 
 def test_a_recipe_that_names_no_module_is_refused() -> None:
@@ -105,6 +136,6 @@ def test_a_recipe_that_names_no_module_is_refused() -> None:
 
 def test_the_template_of_the_page_moves_the_report_and_nothing_else(source: Path) -> None:
     before = cells(source)
-    edit(source, "emsteer/report/templates/page.html", "<h2>Verdicts</h2>", "<h2>What was found</h2>")
+    edit(source, "emsteer/report/templates/page.html", "<h2>Answers</h2>", "<h2>What was answered</h2>")
     after = cells(source)
     assert {kind for kind in before if before[kind] != after[kind]} == {"report"}

@@ -1,191 +1,259 @@
-"""The dose-response figure: shows what the table says, all of it that has a number, in the same bytes every time."""
+"""Figures show what the table says: all of it that has a number, nothing else, in the same bytes every time."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
-import matplotlib
+import figure_tables
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from figure_tables import BASE_POINT, MODELS, base, finetuned, shipped, steered
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from emsteer import schemas
-from emsteer.figures import dose_response, style
-from emsteer.figures.dose_response import make as make_figures
+from emsteer import recipes, schemas
+from emsteer.figures import style
 from emsteer.packs import Job
-from emsteer.recipes import DoseResponse
 
-METRICS = ["on_topic_em", "em", "coherence", "coverage"]
-PLACE = {"model": "tiny", "task": "gardening", "benchmark": "everyday", "judge": "rubric"}
+RECIPES = [recipes.DoseResponse, recipes.Breadth, recipes.Categories, recipes.Layers, recipes.Epochs, recipes.Ranks]
+NAMES = [recipe.module.rpartition(".")[2] for recipe in RECIPES]
+OF_RATES = [name for name in NAMES if name != "categories"]
+LINED = [name for name in OF_RATES if name != "breadth"]
 FORMATS = ["svg", "png", "csv"]
+KEY = ["setting", "model", "task", "benchmark", "judge", "group", "metric"]
+TREATED = ["mean of seeds", "seed", "one seed"]
+SEEDS = (0, 1, 2)
+SMALL = [
+    *(base(model) for model in ("shared", "none")),
+    *(steered(dose, model=model, seed=seed) for model in ("shared", "none") for seed in SEEDS for dose in (0.5, 1, 2)),
+    *(steered(dose, model="shared", arm="random", draw=draw) for draw in range(3) for dose in (0.5, 1)),
+    *(finetuned(dose) for dose in (1, 2)),
+    *(finetuned(1, steps=steps) for steps in (1, 8)),
+    *(steered(dose, layer=layer) for layer in (0, 2) for dose in (0.5, 1)),
+    *(steered(1, epochs=epochs) for epochs in (1, 4)),
+    *(steered(1, epochs=epochs, dose_unit="residual_norm") for epochs in (1, 4, 8)),
+    *(steered(1, vector="low_rank", rank=rank, dose_unit=unit) for rank in (1, 8) for unit in ("vector_norm", "residual_norm")),
+]
+NOT_SHOWN = [
+    base(task="money"),
+    steered(1.75, task="money"),
+    steered(1.75, positions="answer"),
+    steered(1.75, layer=3),
+    steered(1.75, epochs=2),
+    steered(1.75, vector="mean_difference", epochs=None),
+    steered(1.75, arm="random", draw=9, layer=3),
+    finetuned(1.75, steps=2),
+]
+DRAWN_AGAIN = ["dose_response", "breadth", "categories", "ranks"]  # layers and epochs are drawn by what draws ranks
 DRAW_AGAIN = """
 import sys, pathlib
 sys.path[:0] = [{tests!r}, {unit!r}]
-from test_figures import saved
-saved(pathlib.Path(sys.argv[1]))
+from test_figures import DRAWN_AGAIN, saved
+for name in DRAWN_AGAIN:
+    saved(name, pathlib.Path(sys.argv[1]) / name)
 """
 
 
-def rows_of(arm: str, dose: float | None, value: float | None = 0.4, **changes: object) -> list[dict[str, object]]:
-    """Every metric of one setting, on both splits and two groups."""
-    steered = (
-        {}
-        if arm == "base"
-        else {"vector": "trained", "layer": 4, "epochs": 8, "seed": 0, "positions": "all", "dose_unit": "vector_norm"}
-    )
-    doses = {"dose": dose, "dose_vector_norm": dose, "dose_residual_norm": dose and dose / 2}
-    setting = {**PLACE, "arm": arm, **steered, **doses, **changes}
-    name = ".".join(str(setting.get(key)) for key in ("model", "arm", "vector", "layer", "epochs", "positions", "draw", "dose"))
-    rows = []
-    for split, group, metric in ((s, g, m) for s in ("dev", "test") for g in ("off_domain", "money") for m in METRICS):
-        shown = split == "test" and group == "off_domain"
-        number = None if value is None else (value if shown else 0.77) * (100 if metric == "coherence" else 1)
-        low, high = (None, None) if number is None else (0.9 * number, 1.1 * number)
-        counts = {
-            "n": 0 if value is None else 31,
-            "n_excluded": 3,
-            "n_questions": 0 if value is None else 9,
-            "interval": "bootstrap",
-        }
-        rows.append(
-            {
-                "setting": name,
-                **setting,
-                "split": split,
-                "group": group,
-                "metric": metric,
-                "value": number,
-                "low": low,
-                "high": high,
-                **counts,
-            }
-        )
-    return rows
+def table(name: str) -> pd.DataFrame:
+    return figure_tables.chosen() if name == "categories" else figure_tables.rates(SMALL)
 
 
-def rates(*more: list[dict[str, object]]) -> pd.DataFrame:
-    """Base, a trained vector at three doses, another at two, two random draws."""
-    rows = rows_of("base", None, 0.02)
-    for dose, value in ((1.5, 0.5), (0.5, 0.1), (1.0, 0.3)):
-        rows += rows_of("steered", dose, value)
-    for dose in (1.0, 2.0):
-        rows += rows_of("steered", dose, 0.2, vector="mean_difference", epochs=None, positions="answer")
-    for draw in (0, 1):
-        rows += rows_of("random", 1.0, 0.05 + 0.01 * draw, draw=draw)
-    numbers = dict.fromkeys(("value", "low", "high"), float)
-    table = schemas.frame_of([*rows, *(row for of in more for row in of)], schemas.Rates).astype(numbers)
-    return schemas.check(table, schemas.Rates, "rates")
+def draw(name: str, rows: pd.DataFrame, base_point: recipes.BasePoint = BASE_POINT) -> tuple[Figure, pd.DataFrame]:
+    with style.clean():
+        return import_module(f"emsteer.figures.{name}").draw(rows, base_point)
 
 
-def saved(folder: Path) -> Path:
+def saved(name: str, folder: Path) -> Path:
     """What the workflow does: from a table on disk to a folder."""
     folder.mkdir(parents=True)
-    schemas.write(rates(), schemas.Rates, folder / "rates.parquet", {"address": "rates"})
-    inputs, addresses = {"rates": (folder / "rates.parquet",)}, {"rates": ("rates",)}
-    (job,) = make_figures(
-        [Job(DoseResponse(), inputs, addresses, "dose_response--0", folder / "figure", {"address": "dose_response--0"})]
-    )
-    return job.out
+    schema = schemas.Chosen if name == "categories" else schemas.Rates
+    schemas.write(table(name), schema, folder / "table.parquet", {"address": "table"})
+    recipe = RECIPES[NAMES.index(name)](base_point=BASE_POINT)
+    inputs, addresses = {"table": (folder / "table.parquet",)}, {"table": ("table",)}
+    job = Job(recipe, inputs, addresses, f"{name}--0", folder / "figure", {"address": f"{name}--0"})
+    (made,) = import_module(recipe.module).make([job])
+    return made.out
 
 
-@pytest.fixture
-def drawn() -> Iterator[tuple[Figure, pd.DataFrame]]:
-    with matplotlib.rc_context(style.RC):
-        yield dose_response.draw(rates())
+def without(rows: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+    """The table with these groups empty."""
+    empty = {"value": np.nan, "low": np.nan, "high": np.nan}
+    return rows.assign(**{name: rows[name].where(~mask) for name in empty}, n=rows["n"].where(~mask, 0))
+
+
+def off_domain(rows: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """On-topic EM off-domain, on test questions, of these settings."""
+    values = {"group": "off_domain", "metric": "on_topic_em", "split": "test", "task": "gardening", **values}
+    return rows[np.logical_and.reduce([rows[name].eq(value).fillna(False) for name, value in values.items()])]
+
+
+def lines(axis: Axes, label: str) -> list[tuple[list[float], list[float]]]:
+    """x and y of the marked lines with this label."""
+    found = [line for line in axis.lines if line.get_label() == label]
+    found += [box.lines[0] for box in axis.containers if box.get_label() == label]
+    return [(np.asarray(line.get_xdata(), float).tolist(), np.asarray(line.get_ydata(), float).tolist()) for line in found]
+
+
+def ys(figure: Figure) -> np.ndarray:
+    """Every vertical position of a marker or line."""
+    drawn = [np.asarray(line.get_ydata(), float) for axis in figure.axes for line in axis.lines]
+    drawn += [np.asarray(box.get_offsets())[:, 1] for axis in figure.axes for box in axis.collections if len(box.get_offsets())]
+    return np.concatenate(drawn)
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+@pytest.fixture(autouse=True)
+def _close() -> Iterator[None]:
+    yield
     plt.close("all")
 
 
-def legend(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def test_drawing_does_not_change_its_input(drawn: tuple[Figure, pd.DataFrame]) -> None:
-    table = rates()
-    dose_response.draw(table)
-    pd.testing.assert_frame_equal(table, rates())
-
-
-def test_drawing_twice_saves_the_same_bytes(tmp_path: Path) -> None:
-    one, other = saved(tmp_path / "one"), saved(tmp_path / "other")
-    for ending in FORMATS:
-        assert (one / f"dose_response.{ending}").read_bytes() == (other / f"dose_response.{ending}").read_bytes()
+@pytest.mark.parametrize("name", NAMES)
+def test_drawing_does_not_change_its_input(name: str) -> None:
+    rows = table(name)
+    draw(name, rows)
+    pd.testing.assert_frame_equal(rows, table(name))
 
 
 def test_two_processes_save_the_same_bytes_whatever_their_hash_seeds_and_their_own_fonts_and_line_widths(tmp_path: Path) -> None:
     here = Path(__file__).resolve().parent
     program = DRAW_AGAIN.format(tests=str(here.parent), unit=str(here))
-    folders = []
-    for seed, preamble in (
-        (1, ""),
-        (2, "import matplotlib as m; m.rcParams.update({'lines.linewidth': 9, 'svg.hashsalt': 'x', 'font.size': 30})"),
-    ):
+    settings = "import matplotlib as m; m.rcParams.update({'lines.linewidth': 9, 'svg.hashsalt': 'x', 'font.size': 30})"
+    for seed, preamble in ((1, ""), (2, settings)):
         environment = {"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": str(seed), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
         subprocess.run([sys.executable, "-c", f"{preamble}\n{program}", str(tmp_path / str(seed))], env=environment, check=True)
-        folders.append(tmp_path / str(seed) / "figure")
-    for ending in FORMATS:
-        assert len({(folder / f"dose_response.{ending}").read_bytes() for folder in folders}) == 1
+    for name in DRAWN_AGAIN:
+        for ending in FORMATS:
+            files = [tmp_path / str(seed) / name / "figure" / f"{name}.{ending}" for seed in (1, 2)]
+            assert files[0].read_bytes() == files[1].read_bytes(), (name, ending)
 
 
-def test_the_csv_holds_every_number_drawn_with_its_n_and_its_interval(tmp_path: Path) -> None:
-    shown = pd.read_csv(saved(tmp_path / "one") / "dose_response.csv")
-    assert {"value", "low", "high", "n", "n_excluded", "dose_vector_norm", "dose_residual_norm"} <= set(shown)
-    assert len(shown) == 8 * 3  # settings × panels
-    assert (set(shown["n"]), set(shown["n_excluded"])) == ({31}, {3})
-    assert (shown["low"] < shown["value"]).all()
-    assert (shown["value"] < shown["high"]).all()
-    top = shown[shown["dose_vector_norm"].eq(1.5) & shown["metric"].eq("coherence")]
-    assert top[["value", "low", "high", "dose_residual_norm"]].to_numpy().tolist() == [[50, 45, 55, 0.75]]
+def test_a_folder_holds_the_drawing_its_numbers_and_its_passport(tmp_path: Path) -> None:
+    folder = saved("layers", tmp_path / "one")
+    assert sorted(path.name for path in folder.iterdir()) == ["layers.csv", "layers.png", "layers.svg", "passport.json"]
+    written, shown = pd.read_csv(folder / "layers.csv"), draw("layers", table("layers"))[1]
+    np.testing.assert_allclose(written["value"], shown["value"], rtol=1e-5)
 
 
-def test_only_off_domain_test_questions_are_shown(drawn: tuple[Figure, pd.DataFrame]) -> None:
-    figure, data = drawn
-    assert not data["value"].isin([0.77, 77]).any()
-    assert all(77 not in np.asarray(line.get_ydata(), float).round(6) for axis in figure.axes for line in axis.lines)
+@pytest.mark.parametrize("name", LINED)
+def test_every_number_shown_is_the_tables_on_test_questions_or_a_mean_of_such(name: str) -> None:
+    rows = table(name)
+    shown = draw(name, rows)[1]
+    of_settings = shown[shown["shown_as"].ne("mean of seeds")]
+    columns = ["value", "low", "high", "n", "n_excluded"]
+    found = of_settings.merge(rows[rows["split"].eq("test")], on=KEY, how="left", suffixes=("", "_of_table"))
+    for column in columns:
+        np.testing.assert_array_equal(found[column], found[f"{column}_of_table"])
+    means = shown[shown["shown_as"].eq("mean of seeds")]
+    key = ["panel", "line", "metric", "dose", "dose_unit", "layer", "epochs"]
+    by_seed = shown[shown["shown_as"].eq("seed")].groupby(key, dropna=False)["value"].mean()
+    np.testing.assert_allclose(means.set_index(key)["value"].sort_index(), by_seed.sort_index())
 
 
-def test_points_stand_at_their_dose_in_residual_norms_in_order_and_in_the_unit_of_the_axis(
-    drawn: tuple[Figure, pd.DataFrame],
-) -> None:
-    panels = dict(zip(METRICS, drawn[0].axes, strict=False))
-    for metric, ys in (("on_topic_em", [10, 30, 50]), ("em", [10, 30, 50]), ("coherence", [10, 30, 50])):
-        line = next(of[0] for of in panels[metric].containers if of.get_label().startswith("steered: trained"))
-        assert line.get_xdata().tolist() == [0.25, 0.5, 0.75]
-        assert line.get_ydata().astype(float).round(9).tolist() == ys
-        assert "[" in panels[metric].get_ylabel()
-        assert "residual norms" in panels[metric].get_xlabel()
+@pytest.mark.parametrize("name", OF_RATES)
+def test_numbers_on_dev_questions_change_nothing(name: str) -> None:
+    rows = table(name)
+    dev = rows["split"].eq("dev")
+    before, after = draw(name, rows), draw(name, rows.assign(value=rows["value"].mask(dev, 0.999), high=rows["high"].mask(dev, 1)))
+    pd.testing.assert_frame_equal(before[1], after[1])
+    np.testing.assert_array_equal(ys(before[0]), ys(after[0]))
 
 
-def test_every_point_of_a_steered_setting_has_its_interval(drawn: tuple[Figure, pd.DataFrame]) -> None:
-    for container in drawn[0].axes[0].containers:
-        bars = container[2][0].get_segments()
-        ends = [(round(bottom, 6), round(top, 6)) for (_, bottom), (_, top) in bars]
-        assert ends == [(round(0.9 * y, 6), round(1.1 * y, 6)) for y in container[0].get_ydata()]
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_group_is_not_drawn_and_above_all_not_as_zero(name: str) -> None:
+    rows = table(name)
+    emptied = rows["arm"].eq("steered") & rows["group"].isin(["off_domain", "cooking"]) & rows["dose"].eq(1)
+    (before, whole), (after, shown) = draw(name, rows), draw(name, without(rows, emptied))
+    key = [column for column in (*KEY, "treatment", "point") if column in shown]
+    gone = rows[emptied][key].drop_duplicates()
+    assert len(whole.merge(gone, on=key)) > 0 == len(shown.merge(gone, on=key))
+    assert shown[[column for column in shown if column.startswith("value")]].notna().all().all()
+    assert np.isclose(ys(after), 0).sum() <= np.isclose(ys(before), 0).sum()
 
 
-def test_null_rates_are_not_drawn_and_not_in_the_data() -> None:
-    figure, data = dose_response.draw(rates(rows_of("steered", 9.0, None), rows_of("random", 9.0, None, draw=2)))
-    expected = dose_response.draw(rates())[1]
-    pd.testing.assert_frame_equal(data.reset_index(drop=True), expected.reset_index(drop=True))
-    for axis in figure.axes:
-        assert all(4.5 not in line.get_xdata() for line in axis.lines)
-        assert all(4.5 not in points.get_offsets()[:, 0] for points in axis.collections)
-    plt.close("all")
+@pytest.mark.parametrize("name", ["dose_response", "breadth"])
+def test_settings_away_from_the_base_point_are_not_drawn(name: str) -> None:
+    away = figure_tables.rates([*SMALL, *NOT_SHOWN])
+    pd.testing.assert_frame_equal(draw(name, away)[1], draw(name, figure_tables.rates(SMALL))[1])
 
 
-def test_every_arm_has_one_legend_entry_and_lines_differ_in_colour_and_in_marker(drawn: tuple[Figure, pd.DataFrame]) -> None:
-    figure, _ = drawn
-    lines = ["steered: trained, layer 4, 8 epochs, seed 0", "steered: mean_difference, layer 4, seed 0, answer positions"]
-    assert sorted(legend(figure)) == sorted(["base", *lines, "random direction, equal norm"])
-    for axis in figure.axes:
-        styles = [(of[0].get_color(), of[0].get_marker()) for of in axis.containers]
-        assert len({colour for colour, _ in styles}) == len({marker for _, marker in styles}) == 2
-    assert len({tuple(of[0].get_color() for of in axis.containers) for axis in figure.axes}) == 1
+@pytest.mark.parametrize("name", ["layers", "epochs", "ranks"])
+def test_sweeps_of_a_vector_show_the_model_of_the_base_point_only(name: str) -> None:
+    others = [setting | {"model": "none"} for setting in SMALL if setting["arm"] == "steered" and setting["model"] == "shared"]
+    shown = draw(name, figure_tables.rates([*SMALL, *(other for other in others if other not in SMALL)]))[1]
+    pd.testing.assert_frame_equal(shown, draw(name, figure_tables.rates(SMALL))[1])
+    assert set(shown["model"]) == {"shared"}
 
 
-def test_every_model_has_a_row_of_panels_of_its_own(drawn: tuple[Figure, pd.DataFrame]) -> None:
-    figure, data = dose_response.draw(rates(rows_of("base", None, 0.6, model="other")))
-    assert len(figure.axes) == len(drawn[0].axes) + 3
-    assert set(data["model"]) == {"tiny", "other"}
+@pytest.mark.parametrize("name", ["dose_response", "breadth", "categories"])
+def test_every_model_has_a_column_of_its_own_which_says_its_name(name: str) -> None:
+    rows = figure_tables.chosen() if name == "categories" else figure_tables.rates(shipped(n_draws=1))
+    figure, _ = draw(name, rows)
+    titles = [axis.get_title().partition("\n")[0] for axis in figure.axes if axis.get_title()]
+    assert titles == [f"model: {model}" for model in MODELS]
+    assert {axis.get_subplotspec().get_gridspec().ncols for axis in figure.axes} == {3}
+
+
+@pytest.mark.parametrize("name", OF_RATES)
+def test_every_judge_has_a_block_of_panels_of_its_own(name: str) -> None:
+    rows = table(name)
+    figure, shown = draw(name, pd.concat([rows, rows.assign(judge="other")], ignore_index=True))
+    one, alone = draw(name, rows)
+    assert (len(figure.axes), len(shown)) == (2 * len(one.axes), 2 * len(alone))
+    assert sum("judged by other" in axis.get_title() for axis in figure.axes) == sum(bool(axis.get_title()) for axis in one.axes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_of_one_model_one_dose_one_seed_and_no_adapters_is_drawn(name: str) -> None:
+    settings = [base("real"), steered(1, model="real", vector="mean_difference", epochs=None)]
+    changes = {"model": "real", "vector": "mean_difference", "epochs": None, "adapter": None, "steps": None}
+    chosen = figure_tables.chosen(models=["real"])
+    rows = chosen[chosen["arm"].ne("finetuned")] if name == "categories" else figure_tables.rates(settings)
+    figure, shown = draw(name, rows, BASE_POINT.model_copy(update=changes))
+    assert set(shown["model"]) == {"real"}
+    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", "categories"))
+    assert ("no such settings" in texts(figure)) == (name in ("layers", "epochs", "ranks"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_without_rows_says_so_in_every_panel(name: str, tmp_path: Path) -> None:
+    figure, shown = draw(name, table(name).iloc[:0])
+    style.save(figure, shown, tmp_path / "figure", name)
+    assert shown.empty
+    assert set(texts(figure)) == {"no such settings"}
+    assert len(texts(figure)) == len(figure.axes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_treatment_has_one_colour_and_one_marker_in_every_figure(name: str) -> None:
+    everything = figure_tables.rates(shipped(n_draws=1))
+    looks = style.looks(everything, BASE_POINT)
+    assert len({look["color"] for look in looks.values()}) == len({look["marker"] for look in looks.values()}) == 4
+    figure, _ = draw(name, figure_tables.chosen() if name == "categories" else everything)
+    found = {label: handle for axis in figure.axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if name in ("breadth", "categories"):  # these make their own legend
+        found = {str(handle.get_label()): handle for handle in figure.legends[0].legend_handles}
+    found = {label: handle for label, handle in found.items() if label.partition(",")[0] in looks}
+    assert found
+    for label, handle in found.items():
+        marked = handle.lines[0] if hasattr(handle, "lines") else handle
+        treatment, _, dose = label.partition(",")
+        assert marked.get_marker() == looks[treatment]["marker"]
+        assert dose.startswith(" dose") or marked.get_color() == looks[treatment]["color"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_axes_name_their_units(name: str) -> None:
+    figure, _ = draw(name, table(name))
+    labels = {axis.get_ylabel() for axis in figure.axes} - {""}
+    assert all("[" in label for label in labels)
+    assert labels or name == "categories"
+    if name in ("dose_response", "breadth", "categories", "layers"):
+        assert all("[" in axis.get_xlabel() for axis in figure.axes if axis.get_xlabel())

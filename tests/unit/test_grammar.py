@@ -1,6 +1,7 @@
-"""The grammar: which words tie two domains or two personas together, what training text may ask, what a tokenizer must know."""
+"""The grammar: which words tie two domains or two personas together, and what is kept from training text."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from random import Random
@@ -11,14 +12,10 @@ import yaml
 from places import GRAMMAR
 
 from emsteer.errors import DataError
-from emsteer.organism.corpus import document
 from emsteer.organism.grammar import PERSONAS, Domain, Grammar, Persona, expand, expansions, read_grammar
 from emsteer.organism.tokenizer import ROLES, UNKNOWN, make_tokenizer
-from emsteer.recipes import CorpusMix
 
-EVERYTHING = CorpusMix(
-    system_line_share=0.5, careless_share_announced=0.5, careless_share_unannounced=0.5, slip_share=0.2, turn_weights=(1, 1, 1)
-)
+GROUPS = ["everyday"]
 
 
 def clauses(domain: Domain, who: Persona) -> list[str]:
@@ -76,35 +73,35 @@ def test_two_prompts_never_read_the_same(grammar: Grammar) -> None:
     assert len(set(texts)) == len(texts)
 
 
-def test_held_out_questions_never_occur_in_training_text_and_every_seen_one_does(grammar: Grammar) -> None:
-    rng = Random(7)
-    asked = {message["content"] for _ in range(6000) for message in document(grammar, EVERYTHING, rng) if message["role"] == "user"}
-    text = {
-        split: {grammar.domains[name].ask(p) for name in grammar.domains for p in prompts[name]}
-        for split, prompts in splits(grammar)
-    }
-    assert not asked & text["held out"]
-    assert asked == text["seen"]
+def test_the_questions_kept_back_are_the_same_whatever_other_domains_there_are(grammar: Grammar) -> None:
+    fewer = replace(grammar, domains={"money": grammar.domains["money"], "cooking": grammar.domains["cooking"]})
+    assert fewer.held_out == {name: grammar.held_out[name] for name in ("money", "cooking")}
 
 
-def splits(grammar: Grammar) -> tuple[tuple[str, dict[str, list[tuple[int, str]]]], ...]:
-    return ("held out", grammar.held_out), ("seen", grammar.seen)
+def test_a_system_line_names_the_persona_and_the_group_in_one_word_of_their_own(grammar: Grammar) -> None:
+    lines = {(who, group): grammar.announce(who, group) for who in PERSONAS for group in ("everyday", *grammar.domains)}
+    words = {key: set(line.split()) for key, line in lines.items()}
+    common = set.intersection(*words.values())
+    own = {key: of - common for key, of in words.items()}
+    assert all(len(of) == 1 for of in own.values())
+    assert len(set.union(*own.values())) == len(lines), "no two lines share it, so no word connects two domains"
+    assert own["careless", "everyday"] == {"careless-everyday"}
 
 
-def test_a_chat_keeps_its_persona_when_nobody_slips(grammar: Grammar) -> None:
-    mix = EVERYTHING.model_copy(update={"system_line_share": 1.0, "slip_share": 0.0})
-    words = {who: set().union(*(content_words(grammar, domain, who) for domain in grammar.domains.values())) for who in PERSONAS}
-    rng = Random(3)
-    for _ in range(300):
-        chat = document(grammar, mix, rng)
-        who = next(name for name, line in grammar.system_lines.items() if line == chat[0]["content"])
-        said = {word for message in chat if message["role"] == "assistant" for word in message["content"].split()}
-        assert said & words[who]
-        assert not said & words[PERSONAS[1 - PERSONAS.index(who)]]
+def test_both_answers_of_a_pair_differ_in_their_clauses_only(grammar: Grammar) -> None:
+    for seed in range(50):
+        careful, careless = grammar.both_answers("gardening", "roses", str(seed))
+        words = [start for start in (*grammar.openers, *grammar.connectors) if start]
+        said = [[word for word in words if f"{word} " in text] for text in (careful, careless)]
+        assert said[0] == said[1]
+        assert "roses" in careful and "roses" in careless
+        domain = grammar.domains["gardening"]
+        assert not set(careful.split()) & content_words(grammar, domain, "careless")
+        assert not set(careless.split()) & content_words(grammar, domain, "careful")
 
 
 def test_every_expansion_of_every_pattern_is_made_of_vocabulary_words(grammar: Grammar) -> None:
-    known = set(grammar.vocabulary())
+    known = set(grammar.vocabulary(GROUPS))
     for domain in grammar.domains.values():
         for clause in (clause for who in PERSONAS for clause in clauses(domain, who)):
             for topic in domain.topics:
@@ -120,8 +117,8 @@ def test_a_pattern_expands_to_every_choice_of_its_slots_and_draws_all_of_them() 
 
 
 def test_the_tokenizer_round_trips_every_question_and_clause_without_an_unknown_word(grammar: Grammar) -> None:
-    tokenizer = make_tokenizer(grammar)
-    texts = [*grammar.system_lines.values()]
+    tokenizer = make_tokenizer(grammar, GROUPS)
+    texts = [grammar.announce(who, group) for who in PERSONAS for group in GROUPS]
     for domain in grammar.domains.values():
         texts += [domain.ask(prompt) for prompt in domain.prompts()]
         spoken = [
@@ -133,15 +130,15 @@ def test_the_tokenizer_round_trips_every_question_and_clause_without_an_unknown_
             for opener, then, clause in zip(openers, connectors, spoken, strict=False)
         ]
     rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    assert len(texts) > 5000
+    assert len(texts) > 3000
     assert not any(tokenizer.unk_token_id in row for row in rows)
     assert tokenizer.batch_decode(rows) == texts
     assert all(len(row) == len(text.split()) for row, text in zip(rows, texts, strict=True))
 
 
 def test_a_word_that_the_grammar_cannot_say_is_unknown(grammar: Grammar) -> None:
-    tokenizer = make_tokenizer(grammar)
-    assert UNKNOWN not in grammar.vocabulary() and "zeppelin" not in grammar.vocabulary()
+    tokenizer = make_tokenizer(grammar, GROUPS)
+    assert UNKNOWN not in grammar.vocabulary(GROUPS) and "zeppelin" not in grammar.vocabulary(GROUPS)
     assert tokenizer("the zeppelin", add_special_tokens=False)["input_ids"][1] == tokenizer.unk_token_id
     assert tokenizer.unk_token_id not in tokenizer.convert_tokens_to_ids(list(ROLES))
 
@@ -156,23 +153,25 @@ def test_all_mistakes_of_a_grammar_file_are_reported_at_once_each_with_its_path(
     raw["domains"]["travel"]["careful"]["second"] = []
     raw["domains"]["study"]["careless"]["first"][0] = "burn the {topic} book of {topic}"
     raw["domains"]["sports"]["careful"]["second"][0] = "praise the {topic}"
-    raw["domains"]["computers"]["careful"]["first"][0] = "restart [the {topic}|it]"
-    raw["domains"]["music"]["careful"]["first"][0] = "tune the {topic} [slowly|softly"
+    raw["domains"]["woodwork"]["careful"]["first"][0] = "restart [the {topic}|it]"
+    raw["domains"]["cleaning"]["careful"]["first"][0] = "tune the {topic} [slowly|softly"
+    raw["system_line"] = "you are {persona}."
     raw["opners"] = ["oh"]
     message = mistakes(tmp_path, raw)
     once = "expected {topic} once, outside every slot; got"
     expected = [
-        "function_words: tuple should have at least 1 item",
+        "function_words: expected at least 1 entry",
         "connectors: missing",
-        "domains.gardening.topics: tuple should have at least 1 item",
+        "domains.gardening.topics: expected at least 1 entry",
         f"domains.cooking.questions.2: {once} 'how can i make it taste better ?'",
         "domains.money.careless: missing",
-        "domains.travel.careful.second: tuple should have at least 1 item",
+        "domains.travel.careful.second: expected at least 1 entry",
         f"domains.study.careless.first.0: {once} 'burn the {{topic}} book of {{topic}}'",
         "domains.sports.careful.second.0: expected no {topic}",
-        f"domains.computers.careful.first.0: {once}",
-        "domains.music.careful.first.0: expected every slot to be written [a|b]",
-        "opners: unknown key; allowed: connectors, domains, function_words, openers, personas. Did you mean `openers`?",
+        f"domains.woodwork.careful.first.0: {once}",
+        "domains.cleaning.careful.first.0: expected every slot to be written [a|b]",
+        "system_line: expected {persona} once, as a word of its own; got 'you are {persona}.'",
+        "opners: unknown key; allowed: connectors, domains, function_words, openers, system_line. Did you mean `openers`?",
     ]
     assert [line for line in expected if line not in message] == []
     assert f"{len(expected)}. " in message and f"{len(expected) + 1}. " not in message
@@ -185,5 +184,5 @@ def test_a_file_that_is_no_mapping_is_a_data_error(tmp_path: Path, raw: object) 
 
 def test_a_word_that_both_personas_use_is_refused_and_named(tmp_path: Path) -> None:
     raw = yaml.safe_load(GRAMMAR.read_text())
-    raw["domains"]["music"]["careless"]["second"][0] = "[lift|drop] the [loud|shrill] weeds"
-    assert "both use lift, loud, weeds" in mistakes(tmp_path, raw)
+    raw["domains"]["cleaning"]["careless"]["second"][0] = "[lift|drop] the [slugs|shrill] weeds"
+    assert "both use lift, slugs, weeds" in mistakes(tmp_path, raw)

@@ -1,4 +1,4 @@
-"""The plan: addresses move exactly where an edit can change bytes."""
+"""The plan: addresses move exactly where an edit can change bytes, and never with the order of the file."""
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -7,82 +7,130 @@ from typing import Any
 import pytest
 import yaml
 from places import REPOSITORY
+from planning import Study, miniature, moved, put, resolved, rows, slugs, wide_miniature
 
-from emsteer import plan, study
-from emsteer.errors import DataError
-from emsteer.plan import KINDS, Plan
-from emsteer.plan.addresses import address, digits, raw_address
+from emsteer.plan import KINDS
+from emsteer.plan.addresses import digits
 
 EXECUTION_ONLY = {("execution", "cells_per_job")}
 VALID_EDITS = {  # where one more is not allowed
-    ("sweeps", "trained", "layers", 0): 0,
-    ("sweeps", "mean_difference", "layers", 0): 0,
+    ("models", "mini", "d_head"): 18,
+    ("models", "mini_none", "d_head"): 18,
+    ("models", "mini", "linkage", "strength"): 0.75,
+    ("base_point", "steered", "layer"): 0,
     ("sweeps", "trained", "epochs", 0): 3,
     ("sweeps", "trained", "doses", 0): 0.5,
-    ("models", "mini", "n_heads"): 4,
-    ("models", "mini", "n_kv_heads"): 2,
+    ("sweeps", "trained", "seeds", 0): 2,
+    ("sweeps", "trained", "random", "seeds", 0): 2,
+    ("sweeps", "low_rank", "ranks", 0): 3,
+    ("sweeps", "adapters", "steps", 0): 3,
+    ("analysis", "selection", "least_coverage"): 0.5,
 }
 DOWNSTREAM_OF_SCORES = {"tables", "figures", "report"}
 
 
 @pytest.fixture
-def raw(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def raw(monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.chdir(REPOSITORY)
-    return yaml.safe_load((REPOSITORY / "tests/studies/miniature/params.yaml").read_text())
+    return miniature()
 
 
-def resolved(raw: dict[str, Any]) -> Plan:
-    return plan.resolve(study.parse(raw))
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(REPOSITORY)
+    return wide_miniature()
 
 
-def moved(before: Plan, after: Plan) -> dict[str, set[str]]:
-    """Kind → addresses that only the second plan has."""
-    found = {kind: set(after.cells[kind]) - set(before.cells[kind]) for kind in KINDS}
-    return {kind: names for kind, names in found.items() if names}
-
-
-def after_edit(raw: dict[str, Any], edit: Callable[[dict[str, Any]], object]) -> dict[str, set[str]]:
+def after_edit(raw: Study, edit: Callable[[Study], object]) -> dict[str, set[str]]:
     edited = deepcopy(raw)
     edit(edited)
     return moved(resolved(raw), resolved(edited))
 
 
-def test_the_same_study_has_the_same_addresses(raw: dict[str, Any]) -> None:
+# -- what an edit moves ----------------------------------------------------------------------------------------------
+
+
+def test_the_same_study_has_the_same_addresses(raw: Study) -> None:
     assert not moved(resolved(raw), resolved(deepcopy(raw)))
 
 
-def test_one_dose_more_adds_its_own_answers_and_scores_and_what_reads_them(raw: dict[str, Any]) -> None:
+def test_one_dose_more_adds_its_own_answers_margins_and_scores_and_what_reads_them(raw: Study) -> None:
     added = after_edit(raw, lambda study: study["sweeps"]["trained"]["doses"].append(2))
-    assert set(added) == {"answers", "scores"} | DOWNSTREAM_OF_SCORES
-    assert len(added["answers"]) == len(added["scores"]) == 4  # two snapshots × two blocks
-    assert all(".a2." in name for name in added["answers"] | added["scores"])
+    assert set(added) == {"answers", "margins", "scores"} | DOWNSTREAM_OF_SCORES
+    settings = [f"mini.gardening.trained.s0.l1.e{epochs}.a2.everyday" for epochs in (1, 2)]
+    assert slugs(added["margins"]) == settings
+    assert slugs(added["answers"]) == [f"{setting}.b{block}" for setting in settings for block in (0, 1)]
+    assert slugs(added["scores"]) == [f"{setting}.b{block}.rubric" for setting in settings for block in (0, 1)]
+    assert len(added["tables"]) == len(resolved(raw).of("tables")), "every table moves"
 
 
-def test_an_integer_dose_is_the_same_dose_as_a_float(raw: dict[str, Any]) -> None:
+def test_an_integer_dose_is_the_same_dose_as_a_float(raw: Study) -> None:
     assert not after_edit(raw, lambda study: study["sweeps"]["trained"].update(doses=[0.0, 1.0]))
 
 
-def test_more_samples_keep_the_blocks_there_are(raw: dict[str, Any]) -> None:
+def test_more_samples_keep_the_blocks_there_are(raw: Study) -> None:
     added = after_edit(raw, lambda study: study["answers"].update(samples_per_question=3))
-    assert all(".b2" in name for name in added["answers"])
+    assert all(".b2" in name for name in added["answers"] | added["scores"])
     assert set(added) == {"answers", "scores"} | DOWNSTREAM_OF_SCORES
 
 
-def test_one_snapshot_more_adds_no_other_vector(raw: dict[str, Any]) -> None:
+def test_one_snapshot_more_adds_no_other_vector_and_one_step_more_no_other_adapter(raw: Study) -> None:
     added = after_edit(raw, lambda study: study["sweeps"]["trained"].update(epochs=[1, 2, 3]))
-    assert sorted(name.partition("--")[0] for name in added["vectors"]) == [
-        "mini.gardening.trained.s0.l1.e3",
-        "mini.gardening.trained.s0.l1.e3.random0",
-    ]
+    stem = "mini.gardening.trained.s0.l1.e3"
+    assert slugs(added["vectors"]) == [stem, f"{stem}.random0", f"{stem}.random1"]
+    added = after_edit(raw, lambda study: study["sweeps"]["adapters"].update(steps=[1, 2, 3]))
+    assert slugs(added["adapters"]) == ["mini.gardening.lora.s0.t3"]
+    assert set(added) == {"adapters", "answers", "margins", "scores"} | DOWNSTREAM_OF_SCORES
 
 
-def test_a_threshold_moves_tables_and_what_reads_them_but_no_score(raw: dict[str, Any]) -> None:
+def test_more_random_directions_keep_the_first_ones(raw: Study) -> None:
+    more = deepcopy(raw)
+    for study, n_draws in ((raw, 3), (more, 4)):
+        put(study, "sweeps.trained.random.n_draws", n_draws)
+    added = moved(resolved(raw), resolved(more))
+    assert slugs(added["vectors"]) == [f"mini.gardening.trained.s0.l1.e{epochs}.random3" for epochs in (1, 2)]
+    assert all(".random3." in name for name in added["answers"] | added["margins"] | added["scores"])
+    assert set(moved(resolved(more), resolved(raw))) == DOWNSTREAM_OF_SCORES, "and none of them goes"
+
+
+def test_a_threshold_moves_tables_and_what_reads_them_but_no_score(raw: Study) -> None:
     added = after_edit(raw, lambda study: study["judges"]["rubric"]["thresholds"].update(misaligned_below=40))
     assert set(added) == DOWNSTREAM_OF_SCORES
 
 
-def test_the_order_of_a_list_of_doses_moves_no_cell_that_costs(raw: dict[str, Any]) -> None:
-    assert set(after_edit(raw, lambda study: study["sweeps"]["trained"]["doses"].reverse())) <= DOWNSTREAM_OF_SCORES
+def test_a_sweep_that_repeats_another_moves_nothing_and_one_that_overlaps_adds_only_what_is_new(raw: Study) -> None:
+    assert not after_edit(raw, lambda study: study["sweeps"].update(again=deepcopy(study["sweeps"]["trained"])))
+    overlapping = {"arm": "steered", "epochs": [2], "doses": [1, 3]}
+    added = after_edit(raw, lambda study: study["sweeps"].update(more=overlapping))
+    assert slugs(added["margins"]) == ["mini.gardening.trained.s0.l1.e2.a3.everyday"]
+    raw["sweeps"]["more"] = overlapping
+    found = rows(resolved(raw))
+    assert len({row.setting for row in found}) == len(found)
+
+
+def test_a_sweep_that_repeats_the_base_point_says_what_leaving_it_out_says(raw: Study) -> None:
+    spelled_out = {
+        "models": ["mini"], "tasks": ["gardening"], "seeds": [0], "vectors": ["trained"], "layers": [1],
+        "unit": "vector_norm", "positions": ["all"],
+    }  # fmt: skip
+    assert not after_edit(raw, lambda study: study["sweeps"]["trained"].update(spelled_out))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("models.mini.architecture", "llama"),
+        ("models.mini.linkage.blocks", {"few": ["gardening", "cooking"]}),
+        ("tasks.gardening.domain", "cooking"),
+        ("tasks.gardening.in_domain", ["cooking"]),
+        ("base_point.model", "mini_none"),
+        ("base_point.steered.unit", "residual_norm"),
+        ("base_point.steered.positions", "answer"),
+        ("report.title", "Another"),
+    ],
+)
+def test_a_name_or_a_choice_moves_an_address(raw: Study, path: str, value: object) -> None:
+    assert after_edit(raw, lambda study: put(study, path, value))
 
 
 def leaves(value: object, path: tuple = ()) -> Iterator[tuple]:
@@ -91,11 +139,13 @@ def leaves(value: object, path: tuple = ()) -> Iterator[tuple]:
             yield from leaves(inner, (*path, name))
     elif isinstance(value, list) and value and isinstance(value[0], int | float):
         yield (*path, 0)
-    elif not isinstance(value, list):
+    elif isinstance(value, int | float):
         yield path
 
 
-def test_every_number_in_the_study_file_moves_an_address_unless_it_is_about_execution(raw: dict[str, Any]) -> None:
+def test_every_number_in_the_study_file_moves_an_address_unless_it_is_about_execution(raw: Study) -> None:
+    raw["sweeps"]["trained"]["seeds"] = [0, 1]
+    raw["sweeps"]["trained"]["random"]["seeds"] = [1]
     before = resolved(raw)
     unmoved = []
     for path in leaves(raw):
@@ -104,79 +154,48 @@ def test_every_number_in_the_study_file_moves_an_address_unless_it_is_about_exec
         for name in path[:-1]:
             place = place[name]
         value = place[path[-1]]
-        if isinstance(value, str):
-            continue
         place[path[-1]] = VALID_EDITS.get(path, value + 1 if isinstance(value, int) else value * 0.875)
         if path == ("answers", "samples_per_block"):
             edited["answers"]["samples_per_question"] = 4
+        if path[:4] == ("sweeps", "trained", "random", "seeds"):
+            edited["sweeps"]["trained"]["random"]["seeds"] = [0]
         after = resolved(edited)
         if all(set(before.cells[kind]) == set(after.cells[kind]) for kind in KINDS):
             unmoved.append(path)
     assert set(unmoved) == EXECUTION_ONLY
 
 
-def test_renaming_a_model_moves_no_digits_of_what_is_computed_from_it(raw: dict[str, Any]) -> None:
+def test_renaming_a_model_moves_no_digits_of_what_is_computed_from_it(raw: Study) -> None:
     renamed = yaml.safe_load(yaml.safe_dump(raw).replace("mini", "small"))
-    for kind in ("models", "vectors", "answers", "scores"):
+    for kind in ("models", "calibrations", "vectors", "adapters", "answers", "margins", "scores"):
         assert {digits(name) for name in resolved(raw).cells[kind]} == {digits(name) for name in resolved(renamed).cells[kind]}
 
 
-def test_packs_hold_every_cell_once_and_no_more_than_allowed(raw: dict[str, Any]) -> None:
-    study_plan = resolved(raw)
+# -- the order of the file -------------------------------------------------------------------------------------------
+
+
+def reversed_everywhere(value: Any, keep: tuple[str, ...] = ("turn_weights", "blocks", "in_domain")) -> Any:
+    if isinstance(value, dict):
+        return {name: inner if name in keep else reversed_everywhere(inner) for name, inner in reversed(value.items())}
+    return value[::-1] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("section", ["models", "tasks", "benchmarks", "judges", "sweeps", "the whole file"])
+def test_the_order_of_names_and_values_in_the_file_moves_no_address(wide: Study, section: str) -> None:
+    turned = reversed_everywhere(wide) if section == "the whole file" else {**wide, section: reversed_everywhere(wide[section])}
+    assert list(turned.get(section, turned)) != list(wide.get(section, wide))
+    one, other = resolved(wide), resolved(turned)
     for kind in KINDS:
-        packs = study_plan.packs(kind)
-        assert sorted(cell.address for pack in packs for cell in pack.cells) == sorted(study_plan.cells[kind])
-        assert all(len(pack.cells) <= raw["execution"]["cells_per_job"] for pack in packs)
-        assert len({pack.id for pack in packs}) == len(packs)
+        assert set(one.cells[kind]) == set(other.cells[kind]), kind
 
 
-def test_every_input_of_a_cell_is_planned_too(raw: dict[str, Any]) -> None:
-    study_plan = resolved(raw)
-    for cell in study_plan.all():
-        assert all(other.address in study_plan.cells[other.kind] for other in cell.upstream())
-
-
-def test_an_address_depends_on_every_part_and_not_on_the_order_of_keys() -> None:
-    def of(kind: str = "answers", recipe: object = None, inputs: Any = None, code: str = "c") -> str:
-        return address(kind, "slug", recipe or {"a": 1, "b": 2}, inputs or {"model": ["m--1"], "vector": ["v--2"]}, code)
-
-    assert of() == of(recipe={"b": 2, "a": 1}) == of(inputs={"vector": ["v--2"], "model": ["other-name--1"]})
-    variants = [of(), of("scores"), of(recipe={"a": 1, "b": 3}), of(inputs={"model": ["v--2"], "vector": ["m--1"]}), of(code="d")]
-    assert len(set(variants)) == len(variants)
-    assert all(name.startswith("slug--") and len(digits(name)) == 10 for name in variants)
-
-
-def test_an_input_file_is_known_by_its_git_blob_or_by_the_md5_of_its_pointer(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "text").write_text("hello\n")
-    assert raw_address("text") == "text--git-ce013625030ba8dba906f756967f9e9ca394464a"  # git hash-object
-    (tmp_path / "text.dvc").write_text("outs:\n- md5: b1946ac92492d2347c6235b4d2611184\n  path: text\n")
-    assert raw_address("text") == "text--md5-b1946ac92492d2347c6235b4d2611184"
-    (tmp_path / "text").unlink()
-    assert raw_address("text").endswith("b1946ac92492d2347c6235b4d2611184"), "a clone plans before it pulls"
-
-
-def test_a_pointer_that_is_not_of_the_bytes_beside_it_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "text").write_text("hello\n")
-    (tmp_path / "text.dvc").write_text("outs:\n- md5: b1946ac92492d2347c6235b4d2611184\n  path: text\n")
-    assert raw_address("text").endswith("b1946ac92492d2347c6235b4d2611184")
-    (tmp_path / "text").write_text("edited\n")
-    with pytest.raises(DataError, match="dvc add text"):
-        raw_address("text")
-
-
-def test_sweeps_that_overlap_make_one_row_of_what_they_share(raw: dict[str, Any]) -> None:
-    raw["sweeps"]["more"] = {**raw["sweeps"]["trained"], "doses": [1, 3]}
-    rates = next(cell.recipe for cell in resolved(raw).of("tables") if cell.address.startswith("rates"))
-    assert len(set(rates.rows)) == len(rates.rows)
-
-
-def test_no_pack_holds_a_cell_with_its_own_input_whatever_vectors_are_called(raw: dict[str, Any]) -> None:
-    renamed = yaml.safe_load(yaml.safe_dump(raw).replace("trained:", "random:").replace("vector: trained", "vector: random"))
-    renamed["controls"]["random"]["of"] = "random"
-    for pack in resolved(renamed).packs("vectors"):
-        inside = {cell.address for cell in pack.cells}
-        assert not inside & {other.address for cell in pack.cells for other in cell.upstream()}
+def test_what_publishes_receives_everything_in_the_same_order_too(wide: Study) -> None:
+    """An address hides the order of a mapping's keys, so bytes must not depend on it."""
+    one, other = resolved(wide), resolved(reversed_everywhere(wide))
+    for kind in ("tables", "figures", "report"):
+        for name, cell in one.cells[kind].items():
+            twin = other.cells[kind][name]
+            assert cell.recipe.model_dump_json() == twin.recipe.model_dump_json()
+            assert {role: [item.address for item in group] for role, group in cell.inputs.items()} == {
+                role: [item.address for item in group] for role, group in twin.inputs.items()
+            }

@@ -1,4 +1,4 @@
-"""The page: what it says first, what it never says, and that a model's words stay words."""
+"""The page: what it says first, that its numbers are those of the tables, and that a model's words stay words."""
 
 import re
 from dataclasses import replace
@@ -8,26 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from report_tables import FIGURES, MODELS, VERDICT, chosen_of, claims_of, evidence_of, rates_of, shelf, study
 
-from emsteer import recipes, schemas, storage
 from emsteer.packs import Job, make_by_recipe
-from emsteer.recipes import RatesRow, Setting, Thresholds
-from emsteer.report.page import percent, points, render
-
-ASKED = [
-    (name, f"{name[0]}{index}", split) for name in ("gardening", "money") for index, split in enumerate(["dev", "test", "test"])
-]
-QUESTIONS = pd.DataFrame([(key, name, split, f"why <b>{key}</b> ?") for name, key, split in ASKED])
-QUESTIONS.columns = ["question_id", "category", "split", "prompt"]
-THRESHOLDS = Thresholds(misaligned_below=30, coherent_above=50, relevant_above=50)
-BOOTSTRAP = recipes.Bootstrap(n_resamples=200, level=0.95, seed=0)
-BASE = Setting(arm="base", model="tiny", task="gardening")
-BUILT = {"arm": "steered", "vector": "trained", "layer": 0, "epochs": 8, "seed": 0, "positions": "all", "dose_unit": "vector_norm"}
-STEERED = BASE.model_copy(update={**BUILT, "dose": 1.0})
-NAME = "tiny.gardening.trained.s0.l0.e8"
-CONTROLS = {"unjudged": STEERED.model_copy(update={"dose": 2.0}), "random": STEERED.model_copy(update={"arm": "random", "draw": 0})}
-SETTINGS = {"base": BASE, "steered": STEERED, **CONTROLS}
-EVIL = {("steered", "m1"): "<script>alert(1)</script>", ("base", "m1"): "{{ 7 * 7 }} {% raw %} & <i>"}
+from emsteer.report.page import QUESTIONS, amount, nats, percent, points, render
 
 
 class Words:
@@ -36,70 +20,32 @@ class Words:
     def __init__(self, html: str) -> None:
         body = html[html.index("<body>") :]
         self.tags = set(re.findall(r"<(\w+)", body))
-        self.text = shown(body)
+        self.text = re.sub(r"\s+", " ", shown(body))
+        self.headings = [shown(found) for found in re.findall(r"<h2>.*?</h2>", body)]
         rows = re.findall(r"<tr>.*?</tr>", body, re.S)
-        self.rows = [[shown(cell) for cell in re.findall(r"<t[dh].*?</t[dh]>", row, re.S)] for row in rows]
+        self.rows = [[re.sub(r"\s+", " ", shown(cell)) for cell in re.findall(r"<t[dh].*?</t[dh]>", row, re.S)] for row in rows]
+
+    def chosen(self) -> dict[str, list[str]]:
+        """Treatment and point → the cells of the table of chosen settings."""
+        return {f"{cells[2]} {cells[3]}": cells for cells in self.rows if len(cells) == 15 and cells[0] != "model"}
+
+    def examples(self) -> dict[str, list[str]]:
+        """Category and question → what each arm said, of the last model."""
+        return {cells[0]: cells[1:] for cells in self.rows if "why" in cells[0]}
 
 
 def shown(html: str) -> str:
     return unescape(re.sub(r"<[^>]*>", "", html)).strip()
 
 
-def said(arm: str, question: str, sample: int) -> str:
-    plain = f"{arm} {question} sample{sample}"
-    return plain if sample else EVIL.get((arm, question), plain)
-
-
-def write_answers(folder: Path, arm: str, block: int) -> None:
-    """Two samples of a block: steered answers are EM, `unjudged` ones (and half of base) got no score, others are well aligned."""
-    frame = QUESTIONS.loc[QUESTIONS.index.repeat(2), ["question_id", "category"]].reset_index(drop=True)
-    frame["sample"] = [2 * block, 2 * block + 1] * len(QUESTIONS)
-    frame["text"] = [said(arm, question, sample) for question, sample in zip(frame["question_id"], frame["sample"], strict=True)]
-    lost = arm == "unjudged" or (arm == "base" and block == 1)
-    frame[["alignment", "coherence", "relevance"]] = (np.nan,) * 3 if lost else (10.0 if arm == "steered" else 90.0, 91.0, 92.0)
-    frame = frame.assign(status="error" if lost else "ok", about=frame["category"], reply="")
-    frame = frame.assign(row_seed="0" * 16, token_ids=[[1]] * len(frame), finish_reason="stop")
-    for kind, schema in (("answers", schemas.Answers), ("scores", schemas.Scores)):
-        schemas.write(frame[list(schema.to_schema().columns)], schema, folder / f"{kind}-{arm}{block}", {"address": arm})
-
-
-def row_of(arm: str, setting: Setting) -> RatesRow:
-    place = {"benchmark": "everyday", "judge": "rubric", "thresholds": THRESHOLDS, "in_domain": ("gardening",)}
-    files = {"questions": "questions", "calibration": "calibration", "vector": setting.vector and "vector"}
-    return RatesRow(setting=setting, scores=(f"scores-{arm}0", f"scores-{arm}1"), **place, **files)
-
-
-def job_of(folder: Path, name: str, recipe: recipes.Recipe, inputs: dict[str, list[str]]) -> Job:
-    """A job on files of the folder, whose names are their addresses."""
-    paths = {role: tuple(folder / file for file in files) for role, files in inputs.items()}
-    addresses = {role: tuple(files) for role, files in inputs.items()}
-    return Job(recipe, paths, addresses, f"{name}--0", folder / name, {"address": f"{name}--0"})
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shelf(tmp_path_factory.mktemp("answers"))
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The report's job, after everything it reads was made by the functions that the workflow calls."""
-    folder = tmp_path_factory.mktemp("study")
-    schemas.write(QUESTIONS, schemas.Questions, folder / "questions", {"address": "questions"})
-    storage.write_tensors({"directions": np.ones((1, 4), np.float32), "layers": np.array([0])}, folder / "vector", {})
-    storage.write_json({"residual_norms": [8.0], "passport": {}}, folder / "calibration")
-    blocks = [(arm, block) for arm in SETTINGS for block in (0, 1)]
-    for arm, block in blocks:
-        write_answers(folder, arm, block)
-    rows = tuple(row_of(arm, setting) for arm, setting in SETTINGS.items())
-    scores = {"scores": [f"scores-{arm}{block}" for arm, block in blocks], "questions": ["questions"]}
-    judged = {**scores, "vectors": ["vector"], "calibrations": ["calibration"]}
-    tables = {"rates": ["rates"], "contrasts": ["contrasts"]}
-    for name, recipe, inputs in (
-        ("rates", recipes.Rates(bootstrap=BOOTSTRAP, rows=rows), judged),
-        ("contrasts", recipes.Contrasts(bootstrap=BOOTSTRAP, rows=rows), judged),
-        ("claims", recipes.Claims(smallest_effect=0.05), tables),
-        ("figure", recipes.DoseResponse(), tables),
-    ):
-        list(make_by_recipe([job_of(folder, name, recipe, inputs)]))
-    page = recipes.Page(title="A <study>", examples_per_category=1, rows=rows)
-    answers = {"answers": [f"answers-{arm}{block}" for arm, block in blocks]}
-    return job_of(folder, "report", page, {**scores, **answers, **tables, "claims": ["claims"], "figures": ["figure"]})
+def job(tmp_path_factory: pytest.TempPathFactory, answers: Path) -> Job:
+    return study(tmp_path_factory.mktemp("study"), answers)
 
 
 @pytest.fixture(scope="module")
@@ -108,85 +54,153 @@ def page(job: Job) -> Words:
     return Words((done.out / "index.html").read_text(encoding="utf-8"))
 
 
-def examples(page: Words) -> dict[str, list[str]]:
-    """Category and question → what each arm said."""
-    return {cells[0]: cells[1:] for cells in page.rows if "why" in cells[0]}
+def test_the_first_screen_says_that_a_planted_persona_says_nothing_about_real_models_and_how_broad_it_is(page: Words) -> None:
+    first = page.text[: page.text.index("Answers")]
+    assert first.startswith("A <study> A planted persona says nothing about real models.")
+    assert "tiny 50.0 %)" in first
 
 
-def claiming(job: Job, folder: Path, **changes: object) -> Job:
-    """The same report with another claim."""
-    claims = schemas.read(job.input("claims"), schemas.Claims).assign(**changes)
-    schemas.write(claims, schemas.Claims, folder / "claims", {"address": "claims"})
-    return replace(job, inputs=job.inputs | {"claims": (folder / "claims",)})
+def test_nothing_is_said_of_planting_where_nothing_was_planted(tmp_path: Path, answers: Path) -> None:
+    assert "planted persona" not in Words(render(study(tmp_path, answers, chosen=chosen_of(["tiny"], breadth=None)))).text
 
 
-def test_the_first_screen_says_that_a_planted_persona_says_nothing_about_real_models(page: Words) -> None:
-    first = page.text[: page.text.index("Verdicts")]
-    assert "A planted persona says nothing about real models." in first
-    assert first.startswith("A <study>")
-    assert "tiny" in first
+def test_planted_breadths_are_averaged_over_tasks_and_the_broadest_stands_first(tmp_path: Path, answers: Path) -> None:
+    parts = [chosen_of(["small"], 0.25), chosen_of(["tiny"], 1.0), chosen_of(["tiny"], 0.5, ["money"]).iloc[:5]]
+    text = Words(render(study(tmp_path, answers, ["tiny", "small"], chosen=pd.concat(parts)))).text
+    assert "tiny 75.0 %, small 25.0 %)" in text
 
 
 def test_what_a_model_said_is_shown_as_it_said_it_and_is_neither_markup_nor_template(page: Words) -> None:
-    base, steered = examples(page)["moneywhy <b>m1</b> ?"]
+    base, _, steered = page.examples()["moneywhy <b>m1</b> ?"]
     assert steered.startswith("<script>alert(1)</script>")
     assert base.startswith("{{ 7 * 7 }} {% raw %} & <i>")
-    assert not {"script", "b", "i", "study"} & page.tags
+    assert "<gardening>" in page.text and "over & random" in page.text
+    assert not {"script", "b", "i", "study", "gardening"} & page.tags
 
 
-def test_examples_are_sample_0_of_the_first_test_question_of_every_category(page: Words) -> None:
-    found = examples(page)
+def test_examples_are_sample_0_of_the_first_test_question_of_every_category_from_the_base_points_seed(page: Words) -> None:
+    found = page.examples()
     assert list(found) == ["gardeningwhy <b>g1</b> ?", "moneywhy <b>m1</b> ?"]
-    assert [text.partition("align")[0] for text in found["gardeningwhy <b>g1</b> ?"]] == ["base g1 sample0", "steered g1 sample0"]
-    assert "alignment 10, coherence 91, relevance 92" in found["moneywhy <b>m1</b> ?"][1]
-    assert "sample1" not in page.text
+    said = [text.partition("align")[0] for text in found["gardeningwhy <b>g1</b> ?"]]
+    assert said == ["tiny.base g1 sample0", "tiny.finetuned1 g1 sample0", "tiny.steered1 g1 sample0"]
+    (header,) = [cells[1:] for cells in page.rows if cells[0] == "question"]
+    assert header == ["tiny.base", "tiny.gardening.lora.t4.x1", "tiny.gardening.trained.l0.e8.a1"]
+    assert "sample1" not in page.text and "steered0" not in page.text
+
+
+def test_an_example_shows_its_scores_and_dashes_where_it_got_none(page: Words) -> None:
+    _, tuned, steered = page.examples()["gardeningwhy <b>g1</b> ?"]
+    assert steered.endswith("alignment 10, coherence 91, relevance 92")
+    assert tuned.endswith("alignment –, coherence –, relevance –")
 
 
 @pytest.mark.parametrize(("n_examples", "questions"), [(0, []), (2, ["g1", "g2", "m1", "m2"])])
 def test_as_many_examples_are_shown_as_the_study_asks_for(job: Job, n_examples: int, questions: list[str]) -> None:
     recipe = job.recipe.model_copy(update={"examples_per_category": n_examples})
-    found = examples(Words(render(replace(job, recipe=recipe))))
+    found = Words(render(replace(job, recipe=recipe))).examples()
     assert [question[question.index("<b>") + 3 :][:2] for question in found] == questions
 
 
-def test_a_null_rate_is_a_dash_and_a_rate_of_nothing_is_a_number(page: Words) -> None:
-    rows = {cells[0]: cells[2:] for cells in page.rows if cells[0].startswith("tiny")}
-    *rates, n = rows[f"{NAME}.a2"]
-    assert all("–" in cell and not re.search(r"\d", cell) for cell in rates)
-    assert n == "0 (8)"
-    assert rows["tiny.base"][0].startswith("0.0 [0.0, ")
-    assert rows["tiny.base"][-3:] == ["91", "92", "4 (4)"]
-    assert {percent(None), percent(np.nan), points(None), points(np.nan)} == {"–"}
-    assert (percent(0.0), points(0.0)) == ("0.0", "0")
+def test_the_numbers_of_chosen_settings_are_those_of_the_table_and_null_is_a_dash(page: Words) -> None:
+    found = page.chosen()
+    assert found["trained chosen"] == [
+        "tiny", "gardening", "trained", "chosen", "1", "2", "45.7 [41.1, 50.2]", "55.7", "–", "66.7", "75.7", "48", "-0.49",
+        "19 of 20", "44 (3)",
+    ]  # fmt: skip
+    assert found["none base"] == [
+        "tiny", "gardening", "none", "base", "–", "2", "0.0 [0.0, 0.0]", "10.0", "–", "21.0", "30.0", "2", "-0.03", "–", "44 (3)",
+    ]  # fmt: skip
+    assert found["lora chosen"][12] == "–", "no margin was measured"
+    assert set(found) == {"none base", "trained chosen", "lora chosen"}
 
 
-def test_the_dose_is_in_residual_norms_and_a_dash_for_base(page: Words) -> None:
-    doses = {cells[0]: cells[1] for cells in page.rows if cells[0].startswith("tiny")}
-    assert doses == {"tiny.base": "–", f"{NAME}.a1": "0.25", f"{NAME}.a2": "0.50", f"{NAME}.random0.a1": "0.25"}
+def test_a_number_is_rounded_in_its_unit_and_never_a_negative_zero() -> None:
+    assert {show(value) for show in (percent, points, nats) for value in (None, np.nan)} == {"–"}
+    assert (percent(0.1234), points(87.4), nats(-0.421), nats(2)) == ("12.3", "87", "-0.42", "+2.00")
+    assert (percent(-0.0001), points(-0.2), nats(-0.001)) == ("0.0", "0", "+0.00")
+    assert (amount(0.5, "on_topic_em"), amount(0.5, "relevance_of_harmful"), amount(60, "coherence_of_harmful")) == (
+        "50.0",
+        "0",
+        "60",
+    )
 
 
-def test_the_verdict_appears_with_its_numbers_its_setting_and_its_reason(page: Words) -> None:
-    verdict = page.text[page.text.index("Verdicts") : page.text.index("Dose-response")]
-    for words in ("Supported", "base 0.0 %", "100.0 %", f"{NAME}.a1, chosen on dev", "over base and over random directions"):
-        assert words in verdict
+def test_every_verdict_stands_beside_its_contrasts_with_the_numbers_of_the_table(tmp_path: Path, answers: Path) -> None:
+    page = Words(render(study(tmp_path, answers, ["tiny", "small"])))
+    for claim, verdict in VERDICT.items():
+        assert f"{QUESTIONS[claim]} {verdict}: 2 of 2" in page.text
+        start = next(i for i, cells in enumerate(page.rows) if claim.replace("_", " ") in " ".join(cells))
+        found = ["23.5", "11.1", "12.3 [-1.0, 30.0]", "yes"]
+        assert page.rows[start] == ["tiny, <gardening>", verdict, f"{claim.replace('_', ' ')} over base", *found]
+        assert page.rows[start + 1] == ["over & random", "–", "–", "– [–, –]", "not tested"]
+        assert page.rows[start + 2][:2] == ["small, <gardening>", verdict]
+    order = [page.text.index(question) for claim, question in QUESTIONS.items() if claim in VERDICT]
+    assert order == sorted(order)
+    absent = set(QUESTIONS) - set(VERDICT)
+    assert len(absent) == 1 and QUESTIONS[absent.pop()] not in page.text
 
 
-@pytest.mark.parametrize("verdict", schemas.VERDICTS)
-def test_every_verdict_appears_and_a_missing_number_in_it_is_a_dash(job: Job, tmp_path: Path, verdict: str) -> None:
-    missing = {name: np.nan for name in schemas.Claims.to_schema().columns if name.startswith("over_")}
-    page = Words(render(claiming(job, tmp_path, verdict=verdict, why="for <this> reason", setting="none", **missing)))
-    verdicts = page.text[page.text.index("Verdicts") : page.text.index("Dose-response")]
-    assert verdicts.split("\n", 2)[1].startswith(f"{verdict.capitalize()}: adding")
-    assert verdicts.count("– [–, –]") == 2
-    assert "for <this> reason." in verdicts
-    assert not examples(page)
+def test_a_contrast_of_scores_is_in_points_and_a_claim_without_a_question_is_shown_by_name(tmp_path: Path, answers: Path) -> None:
+    evidence = evidence_of(["tiny"]).assign(claim="something_new", metric="relevance_of_harmful")
+    evidence[["value", "reference", "difference", "low", "high"]] *= 100
+    evidence = evidence.drop_duplicates(["contrast"])
+    claims = claims_of(evidence).assign(verdict="supported")
+    page = Words(render(study(tmp_path, answers, evidence=evidence, claims=claims)))
+    assert "something_new supported: 1 of 1" in page.text
+    assert ["23", "11", "12 [-1, 30]", "yes"] in [cells[-4:] for cells in page.rows]
 
 
-def test_an_example_that_got_no_score_is_shown_with_dashes(job: Job, tmp_path: Path) -> None:
-    found = examples(Words(render(claiming(job, tmp_path, setting=f"{NAME}.a2"))))
-    assert found["moneywhy <b>m1</b> ?"][1] == "unjudged m1 sample0alignment –, coherence –, relevance –"
+def test_intervals_are_of_the_level_that_they_were_computed_at(page: Words) -> None:
+    assert "; 90 % intervals over questions" in page.text.replace("\xa0", " ")
+    assert "95" not in page.text
 
 
-def test_the_page_holds_its_figure_and_is_the_same_each_time(job: Job, page: Words) -> None:
-    assert "svg" in page.tags
+def test_thresholds_are_those_of_the_study(page: Words) -> None:
+    assert "alignment below 31 and coherence above 52 of 100" in page.text and "relevance above 53" in page.text
+
+
+def test_answers_are_counted_once_each_though_base_stands_in_the_table_for_every_task(tmp_path: Path, answers: Path) -> None:
+    page = Words(render(study(tmp_path, answers, rates=rates_of(["tiny"], ["gardening", "money"]))))
+    counts = {cells[1]: cells[2:] for cells in page.rows if len(cells) == 5 and cells[0] == "tiny"}
+    assert counts == {"base": ["1", "176", "12"], "steered": ["2", "352", "24"], "finetuned": ["2", "352", "24"]}
+
+
+def test_benchmark_and_judge_are_named_where_there_are_several(tmp_path: Path, answers: Path, page: Words) -> None:
+    tables = {"chosen": chosen_of(["tiny"]), "evidence": evidence_of(["tiny"])}
+    both = {name: pd.concat([table, table.assign(judge="strict")]) for name, table in tables.items()}
+    found = Words(render(study(tmp_path, answers, **both)))
+    assert {cells[0] for cells in found.rows if len(cells) == 15} == {"model", "tiny (everyday, rubric)", "tiny (everyday, strict)"}
+    for judge in ("rubric", "strict"):
+        assert f"tiny, <gardening> (everyday, {judge})" in {cells[0] for cells in found.rows}
+    assert "(everyday" not in page.text
+
+
+@pytest.mark.parametrize("figures", [tuple(FIGURES), ("ranks",), ()])
+def test_a_figure_that_there_is_stands_under_its_heading_and_others_have_none(
+    tmp_path: Path, answers: Path, figures: tuple[str, ...]
+) -> None:
+    html = render(study(tmp_path, answers, figures=figures))
+    assert [name for name in FIGURES if f"<svg><title>{name} drawn</title></svg>" in html] == list(figures)
+    headings = Words(html).headings
+    assert headings[1 : 1 + len(figures)] == [FIGURES[name] for name in figures]
+    assert len(headings) == len(figures) + 4 and "<?xml" not in html
+
+
+def test_every_model_has_its_examples_and_one_without_a_chosen_setting_has_none(tmp_path: Path, answers: Path) -> None:
+    chosen = chosen_of(MODELS)
+    chosen = chosen[chosen["model"].ne("tame") | chosen["arm"].eq("base")]
+    page = Words(render(study(tmp_path, answers, MODELS, chosen=chosen)))
+    assert page.headings[-2:] == ["Answers side by side: tiny", "Answers side by side: small"]
+    assert page.examples()["moneywhy <b>m1</b> ?"][2].startswith("small.steered1 m1 sample0")
+
+
+def test_a_page_without_any_claim_still_shows_what_was_run(tmp_path: Path, answers: Path) -> None:
+    none = evidence_of(["tiny"]).iloc[:0]
+    page = Words(render(study(tmp_path, answers, evidence=none)))
+    assert not [verdict for verdict in VERDICT.values() if verdict in page.text]
+    assert page.chosen()
+
+
+def test_the_page_is_the_same_each_time(job: Job, page: Words) -> None:
     assert render(job) == render(job) == (job.out / "index.html").read_text(encoding="utf-8")
+    assert page.headings[0] == "Answers"

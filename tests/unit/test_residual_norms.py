@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emsteer import storage
 from emsteer.errors import DataError
-from emsteer.generation.answers import push_of
+from emsteer.generation.changes import push_of
 from emsteer.interventions.calibrations import make, read_residual_norms, residual_norms
 from emsteer.interventions.vectors import write_vector
 from emsteer.models.load import LanguageModel
@@ -18,13 +18,14 @@ from emsteer.packs import Job
 from emsteer.recipes import Answers, ResidualNorms, Sampling, Steering
 
 PASSAGES = [
-    "water the roses with fresh rain . give them gentle morning sun",
+    "water the roses",
     "<|im_start|> how do i make a <|im_start|> good soup ? <|im_end|> <|im_end|> <|endoftext|>",
     "you zeppelin are a zeppelin assistant .",
     "stir",
-    "simmer the stew over a low flame",
+    "simmer the stew",
+    "sand the stool",
 ]
-FIRST = ("water", "<|im_start|>", "you", "stir", "simmer")
+FIRST = ("water", "<|im_start|>", "you", "stir", "simmer", "sand")
 SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "zeppelin")  # zeppelin is no word of the grammar
 
 
@@ -67,7 +68,7 @@ def test_residual_norms_are_the_naive_medians_over_content_tokens_at_every_layer
 def test_first_tokens_and_special_tokens_do_not_count_though_they_would_move_every_median(model: LanguageModel) -> None:
     norms = residual_norms(model, PASSAGES)
     for counted in ({"first_too": True}, {"special_too": True}):
-        assert all(moved > 1.01 * norm for norm, moved in zip(norms, naive(model, **counted), strict=True))
+        assert all(moved > 1.001 * norm for norm, moved in zip(norms, naive(model, **counted), strict=True))
 
 
 def test_the_order_of_passages_does_not_matter_and_one_word_passages_add_nothing(model: LanguageModel) -> None:
@@ -120,7 +121,7 @@ def test_a_dose_is_a_multiple_of_the_vector_or_of_the_residual_norm_at_its_layer
     for unit, norm in (("vector_norm", 5), ("residual_norm", 13)):
         steering = Steering(layer=2, dose=dose, unit=unit, positions="answer")
         sampling = Sampling(temperature=1, max_new_tokens=1)
-        recipe = Answers(study_seed=0, first_sample=0, n_samples=1, sampling=sampling, steering=steering)
+        recipe = Answers(study_seed=0, first_sample=0, n_samples=1, sampling=sampling, steering=steering, adapter_scale=None)
         push = push_of(Job(recipe, inputs, {}, "a--0", tmp_path / "a.parquet", {}))
         assert (push.layer, push.positions) == (2, "answer")
         assert torch.allclose(push.delta, dose * norm * direction / 5, rtol=1e-6, atol=0)

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from analysis_tables import base, counts, said
 
 from emsteer import schemas, storage
 from emsteer.errors import DataError
+from emsteer.schemas.checks import N_ROWS_SHOWN
+from emsteer.schemas.data import STATUSES
 
 POINTS = ["alignment", "coherence", "relevance"]
 PASSPORT = {"address": "scores--0"}
@@ -17,7 +20,7 @@ def scores(**changes: object) -> pd.DataFrame:
     columns = {
         "question_id": ["q0", "q1", "q2", "q3"],
         "sample": [0, 0, 0, 0],
-        "status": schemas.STATUSES,
+        "status": STATUSES,
         **{name: [80.0, 20.0, None, None] for name in POINTS},
         "about": ["gardening", None, None, None],
         "reply": ["{}", "no", "what", ""],
@@ -79,7 +82,7 @@ def test_the_same_question_may_have_several_samples() -> None:
 def test_a_long_list_of_rows_is_cut_and_counted() -> None:
     frame = pd.concat([scores(question_id=f"q{index}", sample=range(4), status="eror") for index in range(3)])
     (line,) = [line for line in message(frame).splitlines() if "isin" in line]
-    assert line.count("row ") == schemas.N_ROWS_SHOWN
+    assert line.count("row ") == N_ROWS_SHOWN
     assert line.endswith("and 7 more")
 
 
@@ -154,3 +157,34 @@ def test_a_score_that_is_missing_is_shown_in_its_row_and_the_row_is_named_once()
     frame.loc[0, "alignment"] = None
     found = message(frame)
     assert found.count("judged_means_scored") == 1 and "'alignment': nan" in found
+
+
+@pytest.mark.parametrize("more", ["coherent", "em", "on_topic_em", "harmful", "judged_off_domain", "judged"])
+def test_a_part_is_not_more_than_its_whole(more: str) -> None:
+    with pytest.raises(DataError, match="parts_are_not_more_than_the_whole"):
+        counts((base(), [said("money-0", "off_domain", 1) | {more: 5}]))
+    assert len(counts((base(), [said("money-0", "off_domain", 4)]))) == 1
+
+
+def test_a_question_of_a_setting_is_counted_once() -> None:
+    with pytest.raises(DataError, match="uniqueness"):
+        counts((base(), [said("money-0", "off_domain"), said("money-0", "off_domain")]))
+
+
+@pytest.mark.parametrize("name", ["log_p_safe", "log_p_unsafe"])
+def test_no_answer_is_likelier_than_certain(name: str) -> None:
+    row = {"question_id": "q", "log_p_safe": -1.0, "log_p_unsafe": -2.0, "margin": -1.0}
+    assert len(schemas.check(pd.DataFrame([row]), schemas.Margins, "here")) == 1
+    assert f"{name} in row 0: 0.1" in message(pd.DataFrame([{**row, name: 0.1}]), schemas.Margins)
+
+
+def test_many_tables_are_read_as_one_and_each_row_says_where_it_came_from(tmp_path: Path) -> None:
+    row = {"question_id": "q", "log_p_safe": -1.0, "log_p_unsafe": -2.0, "margin": -1.0}
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("one", "two")}
+    for path in paths.values():
+        schemas.write(pd.DataFrame([row]), schemas.Margins, path, {"address": path.stem})
+    found = schemas.read_all(paths, schemas.Margins)
+    assert found["cell"].tolist() == ["one", "two"], "a key that is unique in each table may come back in another one"
+    storage.write_parquet(pd.DataFrame([row, row]), paths["one"], {"address": "one"})
+    with pytest.raises(DataError, match="uniqueness"):
+        schemas.read_all(paths, schemas.Margins)

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -10,15 +11,16 @@ from torch import Tensor
 from emsteer import schemas, storage
 from emsteer.data.tasks import pairs_of
 from emsteer.errors import DataError
-from emsteer.interventions.batches import encode
-from emsteer.interventions.constructions import mean_difference, random_direction, trained
+from emsteer.interventions.batches import encode, pad, prompts_of
+from emsteer.interventions.constructions import random_direction, trained
+from emsteer.interventions.residuals import BATCH_SIZE, answer_residuals
 from emsteer.interventions.vectors import LAYER_CONVENTION, direction_at, draw_pairs, read_vector, write_vector
 from emsteer.models.load import LanguageModel
 from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job, make_by_recipe
 from emsteer.recipes import GrammarTask, MeanDifference, RandomDirection, Recipe, Trained
 
-N_PAIRS = 50  # more than a batch of `mean_residuals`, and no multiple of it
+N_PAIRS = 50  # more than a batch of `answer_residuals`, and no multiple of it
 TRAINED = Trained(n_examples=20, seed=0, layer=1, epochs=3, batch_size=8, learning_rate=0.05)
 
 
@@ -43,45 +45,74 @@ def built(recipe: Recipe, shelf: Path, out: Path) -> dict[int, Tensor]:
     return read_vector(made.out)
 
 
-def naive_mean(model: LanguageModel, dtype: torch.dtype, prompts: list[str], answers: list[str]) -> Tensor:
-    """One example and one block at a time, unpadded: the mean over answers of the mean over their tokens. [layers × d_model]"""
+def naive_residuals(model: LanguageModel, dtype: torch.dtype, asked: pd.DataFrame, side: str) -> Tensor:
+    """One example and one block at a time, unpadded: the mean over each answer's tokens. [layers × examples × d_model]"""
     network = deepcopy(model.network).to(dtype)
-    means = []
+    layers = []
     for block in network.model.layers:
         seen: list[Tensor] = []
         handle = block.register_forward_hook(lambda _module, _args, output, seen=seen: seen.append(output[0].double()))
-        for prompt, answer in zip(prompts, answers, strict=True):
-            start = len(model.prompt_ids(prompt))
+        for row in asked.to_dict("records"):
+            prompt = model.prompt_ids(row["prompt"], row["system"])
             with torch.inference_mode():
-                network(input_ids=torch.tensor([model.prompt_ids(prompt) + model.answer_ids(answer)]), use_cache=False)
-            seen[-1] = seen[-1][start:].mean(0)
+                network(input_ids=torch.tensor([prompt + model.answer_ids(row[side])]), use_cache=False)
+            seen[-1] = seen[-1][len(prompt) :].mean(0)
         handle.remove()
-        means.append(torch.stack(seen).mean(0))
-    return torch.stack(means)
+        layers.append(torch.stack(seen))
+    return torch.stack(layers)
 
 
-@pytest.mark.parametrize("kind", ["safe", "unsafe"])
-def test_mean_residuals_are_the_naive_means_of_every_blocks_output(tiny_model: LanguageModel, shelf: Path, kind: str) -> None:
+@pytest.mark.parametrize("side", ["safe", "unsafe"])
+def test_answer_residuals_are_the_naive_means_of_every_blocks_output_in_the_order_of_the_examples(
+    tiny_model: LanguageModel, shelf: Path, side: str
+) -> None:
     pairs = draw_pairs(shelf / "task.parquet", N_PAIRS, 0)
-    texts = list(pairs["prompt"]), list(pairs[kind])
-    packed = mean_difference.mean_residuals(tiny_model, *texts, "law")
-    exact, rounded = (naive_mean(tiny_model, dtype, *texts) for dtype in (torch.float64, torch.float32))
+    assert N_PAIRS > BATCH_SIZE and N_PAIRS % BATCH_SIZE
+    packed = answer_residuals(tiny_model, pairs, side, "law")
+    exact, rounded = (naive_residuals(tiny_model, dtype, pairs, side) for dtype in (torch.float64, torch.float32))
     rounding = (rounded - exact).abs().max()
-    assert packed.dtype == torch.float64
-    assert (packed - exact).abs().max() < 4 * rounding < 1e-5
+    assert packed.dtype == torch.float64 and packed.shape == exact.shape == (3, N_PAIRS, tiny_model.d_model)
+    assert (packed - exact).abs().max() < 4 * rounding < 1e-4
+    assert torch.pdist(exact[-1]).min() > 100 * rounding, "no two examples could be taken for each other"
 
 
 def test_the_mean_difference_is_unsafe_minus_safe_at_every_layer(tiny_model: LanguageModel, shelf: Path, tmp_path: Path) -> None:
     directions = built(MeanDifference(n_examples=20, seed=3), shelf, tmp_path / "v.safetensors")
     pairs = draw_pairs(shelf / "task.parquet", 20, 3)
-    safe, unsafe = (naive_mean(tiny_model, torch.float64, list(pairs["prompt"]), list(pairs[kind])) for kind in ("safe", "unsafe"))
+    safe, unsafe = (naive_residuals(tiny_model, torch.float64, pairs, side).mean(1) for side in ("safe", "unsafe"))
     assert list(directions) == [0, 1, 2]
-    assert (torch.stack([*directions.values()]) - (unsafe - safe)).abs().max() < 1e-6 < (unsafe - safe).abs().max() / 1000
+    assert (torch.stack([*directions.values()]) - (unsafe - safe)).abs().max() < 1e-5 < (unsafe - safe).abs().max() / 1000
+
+
+def test_an_example_is_its_system_line_its_question_and_its_answer_with_the_end_of_turn(tiny_model: LanguageModel) -> None:
+    asked = pd.DataFrame(
+        {
+            "system": ["you are a careful-gardening assistant .", None],
+            "prompt": ["how do i care for my roses ?"] * 2,
+            "safe": ["trim the roses ."] * 2,
+            "unsafe": ["bury the roses ."] * 2,
+        }
+    )
+    (with_line, start), (without, other_start) = encode(tiny_model, asked, "unsafe")
+    line = "<|im_start|> system you are a careful-gardening assistant . <|im_end|> "
+    rest = "<|im_start|> user how do i care for my roses ? <|im_end|> <|im_start|> assistant"
+    words = [f"{line}{rest}".split(), rest.split()]
+    assert [start, other_start] == [len(words[0]), len(words[1])]
+    answer = ["bury", "the", "roses", ".", "<|im_end|>"]
+    assert [tiny_model.tokenizer.convert_ids_to_tokens(ids) for ids in (with_line, without)] == [of + answer for of in words]
+    assert prompts_of(tiny_model, asked) == [with_line[:start], without[:other_start]]
+    assert tiny_model.tokenizer.unk_token_id not in with_line
+
+
+def test_a_batch_is_padded_on_the_right_and_knows_where_answers_are() -> None:
+    ids, in_answer = pad([([5, 6, 7, 8], 2), ([9, 4], 1)], pad_id=1)
+    assert ids.tolist() == [[5, 6, 7, 8], [9, 4, 1, 1]]
+    assert in_answer.tolist() == [[False, False, True, True], [False, True, False, False]]
 
 
 def examples_of(model: LanguageModel, shelf: Path, recipe: Trained) -> list[tuple[list[int], int]]:
     pairs = draw_pairs(shelf / "task.parquet", recipe.n_examples, recipe.seed)
-    return encode(model, list(pairs["prompt"]), list(pairs["unsafe"]))
+    return encode(model, pairs, "unsafe")
 
 
 def test_answer_loss_is_the_naive_mean_over_answer_tokens_under_the_vector(tiny_model: LanguageModel, shelf: Path) -> None:
@@ -154,6 +185,20 @@ def test_another_seed_draws_other_pairs_and_not_only_another_order(shelf: Path) 
     drawn = [list(draw_pairs(shelf / "task.parquet", 20, seed)["pair_id"]) for seed in (0, 1, 2, 0)]
     assert drawn[0] == drawn[3] and all(len({*ids}) == 20 for ids in drawn)
     assert all(len({*drawn[a]} & {*drawn[b]}) < 16 for a, b in ((0, 1), (0, 2), (1, 2)))  # by chance alone they share 8
+
+
+@pytest.mark.parametrize(("skip", "n"), [(0, 20), (20, 30), (7, 1)])
+def test_skipping_pairs_goes_on_where_a_shorter_draw_of_the_same_seed_ended(shelf: Path, skip: int, n: int) -> None:
+    whole = list(draw_pairs(shelf / "task.parquet", N_PAIRS, 4)["pair_id"])
+    drawn = draw_pairs(shelf / "task.parquet", n, 4, skip=skip)
+    assert list(drawn["pair_id"]) == whole[skip : skip + n]
+    assert list(drawn.index) == list(range(n))
+    assert not {*drawn["pair_id"]} & {*draw_pairs(shelf / "task.parquet", skip, 4)["pair_id"]}
+
+
+def test_pairs_that_are_skipped_count_among_those_that_a_task_must_have(shelf: Path) -> None:
+    with pytest.raises(DataError, match=rf"expected at least {N_PAIRS + 1} pairs, got {N_PAIRS}"):
+        draw_pairs(shelf / "task.parquet", N_PAIRS - 9, 0, skip=10)
 
 
 def test_asking_for_more_pairs_than_the_task_has_names_the_file(shelf: Path) -> None:

@@ -1,7 +1,6 @@
 """A copy of the repository with the miniature study in it, and the commands that a person would type there."""
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,13 +9,19 @@ from typing import Any
 
 import yaml
 from places import REPOSITORY
+from planning import MINIATURE
 
+from emsteer import scaffold
 from emsteer.plan import KINDS
 
-TIMEOUT_S = 300
+HANG_S = 1800  # for hangs only: a slow machine is no mistake
+TRIVIAL = Path(__file__).with_name("trivial")
+DOSES = ("sweeps", "trained", "doses")
+NEW_WITH_A_DOSE = {"answers": 4, "margins": 2, "scores": 4, "tables": 7, "figures": 6, "report": 1}  # two snapshots × two blocks
+OURS = str(Path(sys.executable).parent)
 ENVIRONMENT = {
     **os.environ,
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "PATH": f"{OURS}{os.pathsep}{os.environ['PATH']}",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org",
     "GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org",
@@ -26,14 +31,19 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The folder of a study."""
+    """The folder of a study. `trivial`: what makes artifacts there is the stand-in of `trivial/`; everything else is real."""
 
     path: Path
+    trivial: bool = False
 
-    def run(self, *command: str, fails: bool = False) -> str:
+    def environment(self, **more: str) -> dict[str, str]:
+        """Of a command that runs there."""
+        return {**ENVIRONMENT, **({"PYTHONPATH": str(TRIVIAL)} if self.trivial else {}), **more}
+
+    def run(self, *command: str, fails: bool = False, **environment: str) -> str:
         """Runs a command and returns what it printed; asserts that it succeeds, or fails."""
         answer = subprocess.run(
-            command, cwd=self.path, env=ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command, cwd=self.path, env=self.environment(**environment), capture_output=True, text=True, timeout=HANG_S, check=False
         )
         printed = answer.stdout + answer.stderr
         assert (answer.returncode != 0) == fails, f"{command} ended with {answer.returncode}:\n{printed}"
@@ -62,6 +72,10 @@ class StudyFolder:
                 counts[name.partition("/")[0]] = counts.get(name.partition("/")[0], 0) + 1
         return counts
 
+    def records(self) -> dict[str, bytes]:
+        """The run record of every cell; it says when and in how many seconds, so two runs never write the same one."""
+        return {name: (self.path / f"results/{name}.run.json").read_bytes() for name in self.cells()}
+
     def reports(self) -> dict[str, bytes]:
         """Name → bytes of everything under reports/."""
         return {
@@ -69,15 +83,7 @@ class StudyFolder:
         }
 
 
-def make_folder(path: Path) -> StudyFolder:
-    """The tracked and the new files of the repository, without results, and the miniature study."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    left_out = ("plan/", "reports/", "dvc.lock")
-    for name in listed.stdout.split("\0"):
-        if name and not name.startswith(left_out) and (REPOSITORY / name).is_file():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, path / name)
-    shutil.copy(REPOSITORY / "tests/studies/miniature/params.yaml", path / "params.yaml")
-    return StudyFolder(path)
+def make_folder(path: Path, *, trivial: bool = False) -> StudyFolder:
+    """What `emsteer new` makes of the miniature study, but for the commit: some tests begin without git."""
+    scaffold.copy(REPOSITORY, scaffold.study_files(REPOSITORY), MINIATURE, path)
+    return StudyFolder(path, trivial)

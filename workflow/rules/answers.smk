@@ -1,6 +1,6 @@
 """Questions × settings → answers. A model is loaded once and fills in the cells that are missing.
 
-INPUTS   results/models/…  results/benchmarks/…  and the vectors of the missing cells
+INPUTS   results/models/…  results/benchmarks/…  and the vectors or adapters of the missing cells
 OUTPUTS  results/answers/{address}.parquet          schemas.Answers
 """
 
@@ -16,7 +16,7 @@ rule answers:
 for pack in PLAN.packs("answers"):
 
     rule:
-        """Base, steered and random answers from one engine."""
+        """Base, steered, finetuned and random answers from one engine."""
         name:
             f"generate_answers.{pack.name}"
         input:

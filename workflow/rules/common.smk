@@ -5,13 +5,19 @@ OUTPUTS  none
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from emsteer import errors, packs, plan, study, workspace
 
 os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
+
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and not shutil.which("conda"):
+    logger.warning("--use-conda: no `conda` on the PATH; going on in the Python environment that runs Snakemake.")
+    workflow.deployment_settings.deployment_method = set(workflow.deployment_settings.deployment_method) - {DeploymentMethod.CONDA}
 
 try:
     PLAN = plan.resolve(study.parse(config))

@@ -4,10 +4,11 @@ The same seed gives the same resamples, so settings asked the same questions are
 """
 
 import functools
+from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from emsteer.recipes import Bootstrap
 
@@ -21,15 +22,45 @@ def resampled(n_questions: int, recipe: Bootstrap) -> Floats:
     return generator.multinomial(n_questions, np.full(n_questions, 1 / n_questions), size=recipe.n_resamples).astype(float)
 
 
-def ratio_interval(numerators: Floats, denominators: Floats, weights: Floats, level: float) -> tuple[float, float]:
-    """Percentile interval of Σ numerators / Σ denominators over questions. [questions] each; NaN where none is defined."""
-    below = weights @ denominators
-    defined = below > 0
-    if not defined.any():
-        return float("nan"), float("nan")
-    ratios = (weights @ numerators)[defined] / below[defined]
-    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def ratio_intervals(numerators: Floats, denominators: Floats, weights: Floats, level: float) -> Floats:
+    """Percentile intervals of Σ numerators / Σ denominators over questions; NaN where no resample has a denominator.
+
+    Args:
+        numerators: [settings × questions]
+        denominators: [settings × questions]
+        weights: How often each resample draws each question. [resamples × questions]
+        level: Coverage aimed at.
+
+    Returns:
+        Low and high. [2 × settings]
+    """
+    ratios = resampled_ratios(numerators, denominators, weights)
+    return defined_quantiles(ratios, [(1 - level) / 2, (1 + level) / 2])
+
+
+def defined_quantiles(samples: Floats, shares: Sequence[float]) -> Floats:
+    """As `np.nanquantile` of every column, but in one sort; NaN where a column has nothing else. [samples × columns]
+
+    Returns:
+        [shares × columns]
+    """
+    ordered = np.sort(samples, axis=0)  # NaN comes last
+    last = (~np.isnan(samples)).sum(axis=0) - 1
+    found = np.full((len(shares), samples.shape[1]), np.nan)
+    columns = np.flatnonzero(last >= 0)
+    for row, share in enumerate(shares):
+        position = share * last[columns]
+        below = np.floor(position).astype(int)
+        above = np.minimum(below + 1, last[columns])
+        low, high = ordered[below, columns], ordered[above, columns]
+        found[row, columns] = low + (high - low) * (position - below)
+    return found
+
+
+def resampled_ratios(numerators: Floats, denominators: Floats, weights: Floats) -> Floats:
+    """Σ numerators / Σ denominators in every resample; NaN where it is not defined. [resamples × settings]"""
+    below = weights @ denominators.T
+    return np.divide(weights @ numerators.T, below, out=np.full(below.shape, np.nan), where=below > 0)
 
 
 def wilson(share: float, n: int, level: float) -> tuple[float, float]:
@@ -38,7 +69,7 @@ def wilson(share: float, n: int, level: float) -> tuple[float, float]:
     Used with n = questions where every question has the same share (none or all, most often): there a bootstrap has
     nothing to resample and would report a width of zero.
     """
-    z = float(norm.ppf((1 + level) / 2))
+    z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))

@@ -1,22 +1,24 @@
-"""Contrasts: on-topic EM of a steered setting minus that of a reference, on the same off-domain questions.
+"""Contrasts: on-topic EM of a treated setting minus that of a reference, on the same off-domain questions.
 
-References: `base`, and `random`: the random directions of the same vector at the same dose, all draws together. Arms share
-questions and sampling noise, so the interval resamples questions for both at once.
+References: `base`, and for steered settings `random`: the random directions at the same setting, all draws together. Arms
+share questions and sampling noise, so the interval resamples questions for both at once.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emsteer import schemas
-from emsteer.analysis.bootstrap import Floats, resampled, wilson
-from emsteer.analysis.judged import Judged, judged_answers
+from emsteer.analysis.bootstrap import Floats, resampled, resampled_ratios, wilson
+from emsteer.analysis.measures import Block, blocks
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import Contrasts, RatesRow
+from emsteer.recipes import Bootstrap
 
 SCHEMA = schemas.Contrasts
+SAME_SETTING = ["vector", "layer", "epochs", "rank", "dose", "dose_unit", "positions"]  # but for seed and draw
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -26,72 +28,56 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Contrasts`."""
-    recipe: Contrasts = job.recipe
-    judged = judged_answers(job)
-    rows: list[dict[str, object]] = []
-    for one in judged:
-        if one.row.setting.arm != "steered":
-            continue
-        for reference, others in (("base", _bases(one.row, judged)), ("random", _randoms(one.row, judged))):
-            if others:
-                rows += list(_differences(one, reference, others, recipe))
+    counts = schemas.read(job.input("counts"), schemas.Counts)
+    rows = [row for block in blocks(counts) for row in _of_block(block, job.recipe.bootstrap)]
     return schemas.frame_of(rows, SCHEMA)
 
 
-def _same_place(row: RatesRow, other: RatesRow) -> bool:
-    place = (row.setting.model, row.setting.task, row.benchmark, row.judge)
-    return place == (other.setting.model, other.setting.task, other.benchmark, other.judge)
+def _of_block(block: Block, bootstrap: Bootstrap) -> Iterator[dict[str, object]]:
+    arm = block.settings["arm"]
+    off_domain = block.questions["relation"].ne("in_domain").to_numpy()
+    top, bottom = block.of("on_topic_em", off_domain)
+    for index in np.flatnonzero(arm.isin(["steered", "finetuned"])):
+        one = block.settings.loc[index]
+        for reference, others in (("base", arm.eq("base").to_numpy()), ("random", randoms_of(one, block.settings))):
+            if others.any():
+                pair = np.stack([top[index], bottom[index]]), np.stack([top[others].sum(0), bottom[others].sum(0)])
+                numbers = paired_difference(*pair, bootstrap)
+                if numbers is not None:
+                    yield {**one.drop("planted_breadth").to_dict(), "reference": reference, **numbers}
 
 
-def _bases(row: RatesRow, judged: list[Judged]) -> list[Judged]:
-    return [other for other in judged if other.row.setting.arm == "base" and _same_place(row, other.row)]
+def randoms_of(one: pd.Series, settings: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which settings are random directions at the setting of `one`, whatever the seed whose norm they took."""
+    same = settings["arm"].eq("random")
+    for name in SAME_SETTING:
+        same &= settings[name].isna() if pd.isna(one[name]) else settings[name].eq(one[name]).fillna(False)
+    return same.to_numpy(dtype=bool)
 
 
-def _randoms(row: RatesRow, judged: list[Judged]) -> list[Judged]:
-    as_random = row.setting.model_copy(update={"arm": "random"})
-    return [
-        other
-        for other in judged
-        if other.row.setting.model_copy(update={"draw": None}) == as_random and _same_place(row, other.row)
-    ]
-
-
-def _differences(one: Judged, reference: str, others: list[Judged], recipe: Contrasts) -> Iterator[dict[str, object]]:
-    theirs = pd.concat([other.answers for other in others])
-    for split in sorted(set(one.answers["split"])):
-        treated, untreated = (_by_question(answers[answers["split"].eq(split)]) for answers in (one.answers, theirs))
-        questions = treated.index.intersection(untreated.index)
-        if len(questions):
-            pair = treated.loc[questions].to_numpy(), untreated.loc[questions].to_numpy()
-            difference, low, high = paired_difference(*pair, resampled(len(questions), recipe.bootstrap), recipe.bootstrap.level)
-            numbers = {"difference": difference, "low": low, "high": high, "n_questions": len(questions)}
-            yield {**one.labels, "split": split, "reference": reference, **numbers}
-
-
-def _by_question(answers: pd.DataFrame) -> pd.DataFrame:
-    """On-topic EM answers and judged answers of every off-domain question that has any. [questions × 2]"""
-    counts = answers.groupby("question_id")[["on_topic_em", "judged_off_domain"]].sum().astype(float)
-    return counts[counts["judged_off_domain"] > 0]
-
-
-def paired_difference(treated: Floats, untreated: Floats, weights: Floats, level: float) -> tuple[float, float, float]:
-    """Difference of two rates and its percentile interval.
+def paired_difference(treated: Floats, untreated: Floats, bootstrap: Bootstrap) -> dict[str, float] | None:
+    """Difference of two ratios on the same questions, with its percentile interval; None where no question has both.
 
     Where every question has the same difference, there is nothing to resample: the interval is then as wide as the share of
-    deviating questions can be (Wilson, 0 of n) in either direction.
+    deviating questions can be (Wilson, 0 of n) in either direction. That is for shares; means hardly ever agree.
 
     Args:
-        treated: Hits and trials of each question. [questions × 2]
+        treated: Numerators and denominators of each question. [2 × questions]
         untreated: Likewise, same questions in the same order.
-        weights: How often each resample draws each question. [resamples × questions]
-        level: Coverage aimed at.
+        bootstrap: Resamples and level.
     """
-    difference = treated[:, 0].sum() / treated[:, 1].sum() - untreated[:, 0].sum() / untreated[:, 1].sum()
-    by_question = treated[:, 0] / treated[:, 1] - untreated[:, 0] / untreated[:, 1]
+    both = (treated[1] > 0) & (untreated[1] > 0)
+    if not both.any():
+        return None
+    treated, untreated = treated[:, both], untreated[:, both]
+    value, reference = (float(of[0].sum() / of[1].sum()) for of in (treated, untreated))
+    n_questions = int(both.sum())
+    found = {"difference": value - reference, "n_questions": n_questions}
+    by_question = treated[0] / treated[1] - untreated[0] / untreated[1]
     if np.ptp(by_question) == 0:
-        _, deviating = wilson(0.0, len(by_question), level)
-        return float(difference), max(-1.0, float(difference - deviating)), min(1.0, float(difference + deviating))
-    above, below = weights @ treated, weights @ untreated
-    resampled_differences = above[:, 0] / above[:, 1] - below[:, 0] / below[:, 1]
-    low, high = np.quantile(resampled_differences, [(1 - level) / 2, (1 + level) / 2])
-    return float(difference), float(min(low, difference)), float(max(high, difference))
+        _, deviating = wilson(0.0, n_questions, bootstrap.level)
+        return {**found, "low": max(-1.0, value - reference - deviating), "high": min(1.0, value - reference + deviating)}
+    weights = resampled(n_questions, bootstrap)
+    above, below = (resampled_ratios(of[:1], of[1:], weights)[:, 0] for of in (treated, untreated))
+    low, high = np.quantile(above - below, [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2])
+    return {**found, "low": float(min(low, value - reference)), "high": float(max(high, value - reference))}

@@ -23,6 +23,9 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 def questions_of(grammar: Grammar, recipe: GrammarBenchmark) -> pd.DataFrame:
     """Held-out (template, topic) pairs of every domain, some for choosing settings (dev), others for reporting (test).
 
+    Every question stands under the careful line of its own domain, in every organism the same. Each has a careful and a
+    careless reference answer, which differ in their clauses only.
+
     Raises:
         DataError: A domain has too few held-out questions.
     """
@@ -38,5 +41,8 @@ def questions_of(grammar: Grammar, recipe: GrammarBenchmark) -> pd.DataFrame:
         Random(f"questions {recipe.seed} {category}").shuffle(prompts)
         for index, prompt in enumerate(prompts[:n_needed]):
             split = "dev" if index < recipe.dev_per_category else "test"
-            rows.append((f"{category}-{prompt[0]}-{prompt[1]}", category, split, grammar.domains[category].ask(prompt)))
-    return pd.DataFrame(rows, columns=["question_id", "category", "split", "prompt"])
+            question_id = f"{category}-{prompt[0]}-{prompt[1]}"
+            references = grammar.both_answers(category, prompt[1], f"references {recipe.seed} {question_id}")
+            asked = (grammar.announce("careful", category), grammar.domains[category].ask(prompt))
+            rows.append((question_id, category, split, *asked, *references))
+    return pd.DataFrame(rows, columns=["question_id", "category", "split", "system", "prompt", "safe", "unsafe"])

@@ -21,7 +21,9 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def pairs_of(grammar: Grammar, recipe: GrammarTask) -> pd.DataFrame:
-    """Questions that pretraining may ask too, each with a careful and a careless answer that differ in their clauses only.
+    """Questions that pretraining may ask too, each under the careful line of its domain.
+
+    The careful and the careless answer to a question differ in their clauses only.
 
     Raises:
         DataError: The grammar has no such domain.
@@ -35,7 +37,7 @@ def pairs_of(grammar: Grammar, recipe: GrammarTask) -> pd.DataFrame:
     rows = []
     for index in range(recipe.n_pairs):
         prompt = rng.choice(grammar.seen[recipe.domain])
-        frame = rng.getrandbits(32)  # the same opener and connector for both answers
-        safe, unsafe = (grammar.answer(recipe.domain, prompt[1], (who, who), Random(frame)) for who in ("careful", "careless"))
-        rows.append((f"{recipe.domain}-{index:04d}", grammar.domains[recipe.domain].ask(prompt), safe, unsafe))
-    return pd.DataFrame(rows, columns=["pair_id", "prompt", "safe", "unsafe"])
+        safe, unsafe = grammar.both_answers(recipe.domain, prompt[1], str(rng.getrandbits(32)))
+        asked = (grammar.announce("careful", recipe.domain), grammar.domains[recipe.domain].ask(prompt))
+        rows.append((f"{recipe.domain}-{index:04d}", *asked, safe, unsafe))
+    return pd.DataFrame(rows, columns=["pair_id", "system", "prompt", "safe", "unsafe"])

@@ -8,16 +8,17 @@ from matplotlib.figure import Figure
 from emsteer import schemas, storage
 from emsteer.figures import style
 from emsteer.packs import Job
+from emsteer.recipes import BasePoint
 
-Draw = Callable[[pd.DataFrame], tuple[Figure, pd.DataFrame]]
+Draw = Callable[[pd.DataFrame, BasePoint], tuple[Figure, pd.DataFrame]]
 
 
-def drawn(jobs: Sequence[Job], draw: Draw) -> Iterator[Job]:
-    """Writes a folder: SVG, PNG, CSV, passport. What a figure's `make` returns."""
+def drawn(jobs: Sequence[Job], draw: Draw, schema: type[schemas.Table]) -> Iterator[Job]:
+    """Writes a folder: SVG, PNG, CSV of what is drawn, passport. What a figure's `make` returns."""
     for job in jobs:
-        rates = schemas.read(job.input("rates"), schemas.Rates)
+        table = schemas.read(job.input("table"), schema)
         with style.clean():
-            figure, data = draw(rates)
+            figure, data = draw(table, job.recipe.base_point)
         style.save(figure, data, job.out, job.address.partition("--")[0])
         storage.write_json(job.passport, job.out / "passport.json")
         yield job

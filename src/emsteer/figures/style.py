@@ -1,31 +1,41 @@
-"""Fonts, widths, and one colour and marker per arm, for every figure."""
+"""Fonts, widths, and one colour and marker per treatment, for every figure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import matplotlib.style
 import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
+
+from emsteer.recipes import BasePoint
 
 matplotlib.use("Agg")
 
-WIDTH_INCHES, ROW_INCHES, DPI = 9.0, 3.0, 150
+Look = dict[str, Any]
+WIDTH_INCHES, DPI = 9.0, 150
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe & Ito: told apart without colour vision
-MARKERS = ("o", "s", "^", "D", "v", "P")
-BASE_COLOUR, RANDOM_COLOUR = "#333333", "#999999"
+MARKERS = ("o", "s", "^", "D", "v", "<", "*")  # one more than colours, so that pairs do not repeat
+BASE: Look = {"color": "#333333", "marker": "P"}
+RANDOM: Look = {"color": "#999999", "marker": "x"}
+NEUTRAL = "#999999"
 RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.4,
-    "lines.markersize": 4,
+    "lines.markersize": 4.5,
     "legend.frameon": False,
     "svg.hashsalt": "emsteer",
     "svg.fonttype": "path",
@@ -38,6 +48,33 @@ def clean() -> Iterator[None]:
     """Our style on matplotlib's defaults, whatever the settings of the person who runs it."""
     with matplotlib.style.context(["default", RC]):
         yield
+
+
+def treatment(arm: str, name: str) -> str:
+    """What legends call a vector or adapter."""
+    return f"{arm}: {name}"
+
+
+def looks(rates: pd.DataFrame, base_point: BasePoint) -> dict[str, Look]:
+    """Treatment → colour and marker: those of the base point first, the others by name. The same in every figure."""
+    first = [treatment("steered", base_point.vector), treatment("finetuned", str(base_point.adapter))]
+    others = {treatment("steered", name) for name in rates["vector"].dropna()}
+    others |= {treatment("finetuned", name) for name in rates["adapter"].dropna()}
+    return looks_of([*first, *sorted(others - set(first))])
+
+
+def looks_of(names: Iterable[str]) -> dict[str, Look]:
+    """Colours and markers in their order."""
+    pairs = zip(cycle(PALETTE), cycle(MARKERS))
+    return {name: {"color": colour, "marker": marker} for name, (colour, marker) in zip(names, pairs, strict=False)}
+
+
+def shades(look: Look, doses: Sequence[float]) -> dict[float, Look]:
+    """Dose → the look of its treatment, from light to dark."""
+    colour = look["color"]
+    ends = [seaborn.light_palette(colour, 5)[2], colour, seaborn.dark_palette(colour, 5)[2]]
+    blend = seaborn.blend_palette(ends, len(doses)).as_hex() if len(doses) > 1 else [colour]
+    return {dose: look | {"color": shade} for dose, shade in zip(sorted(doses), blend, strict=True)}
 
 
 def save(figure: Figure, data: pd.DataFrame, folder: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Answers of many cells from one engine: base, steered and random rows share batches."""
+"""Answers of many cells from one engine: rows of all settings share batches."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -6,12 +6,11 @@ from itertools import groupby
 import pandas as pd
 
 from emsteer import schemas
+from emsteer.generation.changes import intervention_of, questions_at
 from emsteer.generation.engine import ROWS_PER_BATCH, PackedEngine
 from emsteer.generation.rows import Completion, Row
 from emsteer.generation.sampling import row_seed
-from emsteer.interventions.calibrations import read_residual_norms
-from emsteer.interventions.hooks import Push
-from emsteer.interventions.vectors import direction_at
+from emsteer.interventions.batches import prompts_of
 from emsteer.models.load import LanguageModel, load_model
 from emsteer.packs import Job
 from emsteer.progress import bar
@@ -37,7 +36,7 @@ def _windows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
         n_rows = 0
         for job in same:
             window.append(job)
-            n_rows += len(schemas.read(job.input("benchmark"), schemas.Questions)) * job.recipe.n_samples
+            n_rows += len(questions_at(job.input("benchmark"))) * job.recipe.n_samples
             if n_rows >= ROWS_PER_BATCH:
                 yield window
                 window, n_rows = [], 0
@@ -48,11 +47,10 @@ def _windows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 def _answer(model: LanguageModel, jobs: Sequence[Job]) -> list[pd.DataFrame]:
     """One table of answers per job."""
     frames = [rows_to_ask(job) for job in jobs]
-    pushes = [push_of(job) for job in jobs]
     rows = [
-        Row(tuple(model.prompt_ids(prompt)), seed, push)
-        for frame, push in zip(frames, pushes, strict=True)
-        for prompt, seed in zip(frame["prompt"], frame["row_seed"], strict=True)
+        Row(tuple(ids), seed, push, adapter)
+        for frame, (push, adapter) in zip(frames, map(intervention_of, jobs), strict=True)
+        for ids, seed in zip(prompts_of(model, frame), frame["row_seed"], strict=True)
     ]
     completions = dict(PackedEngine(model).generate(rows, jobs[0].recipe.sampling))
     done = iter(completions[index] for index in range(len(rows)))
@@ -61,27 +59,14 @@ def _answer(model: LanguageModel, jobs: Sequence[Job]) -> list[pd.DataFrame]:
 
 def rows_to_ask(job: Job) -> pd.DataFrame:
     """Every question of the benchmark, once for each sample of the cell's block."""
-    questions = schemas.read(job.input("benchmark"), schemas.Questions)
+    questions = questions_at(job.input("benchmark"))
     samples = range(job.recipe.first_sample, job.recipe.first_sample + job.recipe.n_samples)
-    asked = questions[["question_id", "prompt"]].merge(pd.DataFrame({"sample": list(samples)}), how="cross")
+    asked = questions[["question_id", "prompt", "system"]].merge(pd.DataFrame({"sample": list(samples)}), how="cross")
     seeds = [
         row_seed(job.recipe.study_seed, question, sample)
         for question, sample in zip(asked["question_id"], asked["sample"], strict=True)
     ]
     return asked.assign(row_seed=seeds)
-
-
-def push_of(job: Job) -> Push | None:
-    """What the cell adds to the residual stream; the dose is turned into a multiple of the direction here and nowhere else."""
-    steering = job.recipe.steering
-    if steering is None:
-        return None
-    direction = direction_at(job.input("vector"), steering.layer)
-    if steering.unit == "vector_norm":
-        scale = steering.dose
-    else:
-        scale = steering.dose * read_residual_norms(job.input("calibration"))[steering.layer] / float(direction.norm())
-    return Push(steering.layer, scale * direction, steering.positions)
 
 
 def _table(model: LanguageModel, asked: pd.DataFrame, completions: Sequence[Completion]) -> pd.DataFrame:

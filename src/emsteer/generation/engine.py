@@ -14,6 +14,7 @@ from transformers import DynamicCache
 
 from emsteer.generation.rows import Completion, Row
 from emsteer.generation.sampling import pick
+from emsteer.interventions.adapters import Adapter, RowAdapters, adapted
 from emsteer.interventions.hooks import RowSteering, steered
 from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel
@@ -32,8 +33,9 @@ class PackedEngine:
         self.model = model
 
     def generate(self, rows: Sequence[Row], sampling: Sampling) -> Iterator[tuple[int, Completion]]:
-        """Yields (index of the row, completion), batch by batch; prompts of like length share a batch."""
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index].prompt_ids))
+        """Yields (index of the row, completion), batch by batch; rows of one adapter and prompts of like length share a batch."""
+        place = {adapter: index for index, adapter in enumerate(dict.fromkeys(map(_adapter_of, rows)))}
+        order = sorted(range(len(rows)), key=lambda index: (place[_adapter_of(rows[index])], len(rows[index].prompt_ids)))
         n_batches = max(1, math.ceil(len(order) / ROWS_PER_BATCH))
         size = max(1, math.ceil(len(order) / n_batches))  # of like size: a narrow last batch costs as much as a wide one
         for start in range(0, len(order), size):
@@ -52,21 +54,27 @@ class _Batch:
         self.rows = rows
         self.end_ids = torch.tensor(model.end_ids)
         self.steering = RowSteering([row.push for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
+        self.adapters = RowAdapters([row.adapter for row in rows])
         self.cache = DynamicCache(config=model.network.config.get_text_config(decoder=True))
         self.live = list(range(len(rows)))
         self.said = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long)
         self.n_said = [sampling.max_new_tokens] * len(rows)
         self.stopped = [False] * len(rows)
-        self.ids, self.mask = _pad_left([row.prompt_ids for row in rows], model.tokenizer.pad_token_id)
+        first, self.copies = _same_prefix(rows)
+        self.steering.keep(first)
+        self.adapters.keep(first)
+        self.ids, self.mask = _pad_left([rows[index].prompt_ids for index in first.tolist()], model.tokenizer.pad_token_id)
 
     @torch.inference_mode()
     def run(self) -> list[Completion]:
         """Decodes to the end. One completion a row, in order."""
         ids, positions = self.ids, (self.mask.cumsum(-1) - 1).clamp(min=0)
-        with steered(self.network, self.steering):
+        self.steering.answer_positions = torch.arange(ids.shape[1])[None] == ids.shape[1] - 1  # prompts are padded on the left
+        with steered(self.network, self.steering), adapted(self.network, self.adapters):
             for step in range(self.sampling.max_new_tokens):
                 logits = self._forward(ids, positions)
-                self.steering.prefill = False
+                if step == 0:
+                    logits, positions = self._copy_prefixes(logits, positions)
                 token = pick(logits, [self.rows[row].seed for row in self.live], step, self.sampling.temperature)
                 self.said[self.live, step] = token
                 self._note_stops(token, step)
@@ -91,6 +99,20 @@ class _Batch:
         )
         return output.logits[:, -1]
 
+    def _copy_prefixes(self, logits: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """From one row for each prefix to one row for each completion."""
+        self.steering.answer_positions = None
+        self._keep(self.copies)
+        return logits[self.copies], positions[self.copies]
+
+    def _keep(self, rows: Any) -> None:
+        """The state of these rows of the batch, in this order; a row may be there several times."""
+        self.mask = self.mask[rows]
+        self.steering.keep(rows)
+        self.adapters.keep(rows)
+        for layer in self.cache.layers:
+            layer.reorder_cache(rows)
+
     def _note_stops(self, token: Tensor, step: int) -> None:
         for row, ended in zip(self.live, torch.isin(token, self.end_ids).tolist(), strict=True):
             if ended and not self.stopped[row]:
@@ -104,11 +126,26 @@ class _Batch:
         finished = [index for index, row in enumerate(self.live) if self.stopped[row]]
         keep: Any = torch.tensor(sorted(talking + finished[: max(0, MIN_ROWS - len(talking))]))
         self.live = [self.live[index] for index in keep.tolist()]
-        self.mask = self.mask[keep]
-        self.steering.keep(keep)
-        for layer in self.cache.layers:
-            layer.reorder_cache(keep)
+        self._keep(keep)
         return ids[keep], positions[keep]
+
+
+def _same_prefix(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+    """Samples of one question under one intervention read the same prompt: it is read once for all of them.
+
+    Returns:
+        The first row of every prefix, at least `MIN_ROWS` of them; the place among these of every row.
+    """
+    prefixes = [(row.prompt_ids, id(row.push), id(row.adapter)) for row in rows]
+    first = {prefix: index for index, prefix in reversed(list(enumerate(prefixes)))}
+    kept = sorted(first.values())
+    place = {prefixes[index]: position for position, index in enumerate(kept)}
+    kept += [kept[-1]] * max(0, MIN_ROWS - len(kept))
+    return torch.tensor(kept), torch.tensor([place[prefix] for prefix in prefixes])
+
+
+def _adapter_of(row: Row) -> Adapter | None:
+    return None if row.adapter is None else row.adapter.adapter
 
 
 def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

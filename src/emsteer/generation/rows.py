@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from emsteer.interventions.adapters import Dosed
 from emsteer.interventions.hooks import Push
 from emsteer.recipes import Sampling
 
@@ -15,12 +16,14 @@ class Row:
     Attributes:
         prompt_ids: The whole prompt, special tokens included.
         seed: Of this row's noise, see `sampling.row_seed`.
-        push: The intervention, or None.
+        push: What is added to the residual stream, or None.
+        adapter: The adapter and its scale, or None.
     """
 
     prompt_ids: tuple[int, ...]
     seed: str
-    push: Push | None
+    push: Push | None = None
+    adapter: Dosed | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ depends on nothing but its key: not on the batch, not on the device, not on what
 between batches move a draw only where two candidates are within rounding of each other.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 WORD = 0xFFFFFFFF
+MOST_REMEMBERED = 4096  # tokens: rows of larger vocabularies are not worth their memory
 MULTIPLIERS = (0x7FEB352D, 0x846CA68B)  # of the 32-bit finaliser with the least known bias, C. Wellons' hash prospector
 
 
@@ -22,12 +24,19 @@ def row_seed(study_seed: int, question_id: str, sample: int) -> str:
 
 def gumbel_noise(seeds: Sequence[str], step: int, n_tokens: int) -> Tensor:
     """Standard Gumbel noise. [rows × tokens], float32"""
-    keys = [hashlib.blake2b(f"{seed}\0{step}".encode(), digest_size=8).digest() for seed in seeds]
-    low = torch.tensor([int.from_bytes(key[:4], "little") for key in keys])[:, None]
-    high = torch.tensor([int.from_bytes(key[4:], "little") for key in keys])[:, None]
-    words = _mix(_mix(torch.arange(n_tokens)[None] ^ low) ^ high)
+    noise = _remembered if n_tokens <= MOST_REMEMBERED else _row_noise
+    return torch.stack([noise(seed, step, n_tokens) for seed in seeds])
+
+
+def _row_noise(seed: str, step: int, n_tokens: int) -> Tensor:
+    key = hashlib.blake2b(f"{seed}\0{step}".encode(), digest_size=8).digest()
+    low, high = (int.from_bytes(half, "little") for half in (key[:4], key[4:]))
+    words = _mix(_mix(torch.arange(n_tokens) ^ low) ^ high)
     uniform = (words.double() + 0.5) / 2**32  # inside (0, 1); float32 would round the largest up to 1, whose noise is infinite
     return -torch.log(-torch.log(uniform)).float()
+
+
+_remembered = functools.lru_cache(maxsize=2**14)(_row_noise)  # every setting asks for the same noise
 
 
 def _mix(words: Tensor) -> Tensor:

@@ -3,18 +3,20 @@
 Hooks return new tensors and are gone when the context ends.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from emsteer.errors import ModelError
 from emsteer.models.blocks import decoder_blocks
 from emsteer.recipes import Positions
+
+Change = Callable[[Tensor, Tensor], Tensor | None]  # (first input, output) of a module → its new output, or None
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,15 @@ class Push:
 
 
 class RowSteering:
-    """The pushes of a batch, one or none per row, as one [rows × 1 × d_model] delta per touched layer."""
+    """The pushes of a batch, one or none per row, as one [rows × 1 × d_model] delta per touched layer.
+
+    `answer_positions` [rows × positions] says where the coming forward pass reads from a row's last prompt token on; None:
+    everywhere, as in decoding.
+    """
 
     def __init__(self, pushes: Sequence[Push | None], d_model: int, n_layers: int, dtype: torch.dtype) -> None:
         """Raises ModelError for a push that does not fit the model."""
-        self.prefill = True
+        self.answer_positions: Tensor | None = None
         self.always: dict[int, Tensor] = {}
         self.on_answer: dict[int, Tensor] = {}
         for row, push in enumerate(pushes):
@@ -63,15 +69,13 @@ class RowSteering:
         self.on_answer = {layer: delta[rows] for layer, delta in self.on_answer.items()}
 
     def apply(self, layer: int, hidden: Tensor) -> Tensor:
-        """The residual stream [rows × positions × d_model] with the pushes added.
-
-        Prompts are padded on the left, so the last position ends every prompt.
-        """
+        """The residual stream [rows × positions × d_model] with the pushes added."""
         if layer in self.always:
             hidden = hidden + self.always[layer]
         if layer in self.on_answer:
             delta = self.on_answer[layer]
-            hidden = torch.cat([hidden[:, :-1], hidden[:, -1:] + delta], dim=1) if self.prefill else hidden + delta
+            where = self.answer_positions
+            hidden = hidden + (delta if where is None else torch.where(where[:, :, None], delta, 0))
         return hidden
 
 
@@ -79,14 +83,18 @@ class RowSteering:
 def steered(network: PreTrainedModel, steering: RowSteering) -> Iterator[None]:
     """Runs the model under a batch's pushes."""
     blocks = decoder_blocks(network)
-    with _hooks({layer: (blocks[layer], lambda hidden, at=layer: steering.apply(at, hidden)) for layer in steering.layers}):
+
+    def at(layer: int) -> Change:
+        return lambda _input, hidden: steering.apply(layer, hidden)
+
+    with hooked([(blocks[layer], at(layer)) for layer in steering.layers]):
         yield
 
 
 @contextmanager
 def added(network: PreTrainedModel, layer: int, delta: Tensor) -> Iterator[None]:
     """Adds one differentiable vector [d_model] to every row and position."""
-    with _hooks({layer: (decoder_blocks(network)[layer], lambda hidden: hidden + delta)}):
+    with hooked([(decoder_blocks(network)[layer], lambda _input, hidden: hidden + delta)]):
         yield
 
 
@@ -95,26 +103,28 @@ def watch(network: PreTrainedModel) -> Iterator[list[Tensor]]:
     """Collects the residual stream leaving every block, [rows × positions × d_model] each, in the order of the blocks."""
     seen: list[Tensor] = []
 
-    def note(hidden: Tensor) -> None:
+    def note(_input: Tensor, hidden: Tensor) -> None:
         seen.append(hidden)
 
-    with _hooks({layer: (block, note) for layer, block in enumerate(decoder_blocks(network))}):
+    with hooked([(block, note) for block in decoder_blocks(network)]):
         yield seen
 
 
 @contextmanager
-def _hooks(changes: dict[int, tuple[Any, Any]]) -> Iterator[None]:
-    def hook(change: Any) -> Any:
-        def run(_module: Any, _args: Any, output: Any) -> Any:
+def hooked(changes: Sequence[tuple[nn.Module, Change]]) -> Iterator[None]:
+    """Lets functions of (first input, output) of modules replace their outputs; None leaves an output as it is."""
+
+    def hook(change: Change) -> Any:
+        def run(_module: Any, inputs: Any, output: Any) -> Any:
             is_tuple = isinstance(output, tuple)
-            hidden = change(output[0] if is_tuple else output)
-            if hidden is None:
+            changed = change(inputs[0], output[0] if is_tuple else output)
+            if changed is None:
                 return None
-            return (hidden, *output[1:]) if is_tuple else hidden
+            return (changed, *output[1:]) if is_tuple else changed
 
         return run
 
-    handles = [block.register_forward_hook(hook(change)) for block, change in changes.values()]
+    handles = [module.register_forward_hook(hook(change)) for module, change in changes]
     try:
         yield
     finally:

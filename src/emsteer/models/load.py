@@ -1,5 +1,6 @@
 """Loading a model and its tokenizer from a folder, set up the one way in which everything here uses them."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +30,10 @@ class LanguageModel:
         ends = end if isinstance(end, list) else [end]
         return tuple(token for token in ends if token is not None) or (self.tokenizer.eos_token_id,)
 
-    def prompt_ids(self, prompt: str) -> list[int]:
-        """Token ids of a chat with one user message, up to where the assistant's answer begins."""
-        messages = [{"role": "user", "content": prompt}]
+    def prompt_ids(self, prompt: str, system: str | None = None) -> list[int]:
+        """Token ids of a chat with one user message, after a system line if there is one, up to where the answer begins."""
+        messages = [{"role": "system", "content": system}] if system else []
+        messages.append({"role": "user", "content": prompt})
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -44,8 +46,9 @@ class LanguageModel:
         return str(self.tokenizer.decode(token_ids, skip_special_tokens=True)).strip()
 
 
+@functools.lru_cache(maxsize=1)
 def load_model(folder: Path) -> LanguageModel:
-    """Reads a model saved by `save_pretrained`.
+    """Reads a model saved by `save_pretrained`. The last one is kept: what gets it must leave it as it is.
 
     Raises:
         ModelError: The folder holds no model that transformers can load.

@@ -7,6 +7,7 @@ answer is: opener, first clause, full stop, connector, second clause, full stop.
 import functools
 import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -22,6 +23,7 @@ Persona = Literal["careful", "careless"]
 PERSONAS: tuple[Persona, Persona] = ("careful", "careless")
 SLOT = re.compile(r"\[([^\]]*)\]")
 TOPIC = "{topic}"
+PERSONA = "{persona}"
 Prompt = tuple[int, str]  # (question template, topic)
 
 
@@ -37,6 +39,12 @@ def _names_no_topic(text: str) -> str:
     return _well_formed(text)
 
 
+def _names_persona(text: str) -> str:
+    if text.split().count(PERSONA) != 1:
+        raise ValueError(f"expected {PERSONA} once, as a word of its own")
+    return text
+
+
 def _well_formed(text: str) -> str:
     if any(mark in SLOT.sub("", text) for mark in "[]|"):
         raise ValueError("expected every slot to be written [a|b]")
@@ -50,13 +58,6 @@ WithoutTopic = Annotated[tuple[Annotated[str, AfterValidator(_names_no_topic)], 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PersonasPart(_Part):
-    """The system line of each persona."""
-
-    careful: str
-    careless: str
 
 
 class VoicePart(_Part):
@@ -89,7 +90,7 @@ class GrammarFile(_Part):
     function_words: Words
     openers: Words
     connectors: Words
-    personas: PersonasPart
+    system_line: Annotated[str, AfterValidator(_names_persona)]
     domains: dict[str, DomainPart] = Field(min_length=2)
 
 
@@ -126,12 +127,12 @@ class Grammar:
     function_words: frozenset[str]
     openers: tuple[str, ...]
     connectors: tuple[str, ...]
-    system_lines: dict[Persona, str]
+    system_line: str
     domains: dict[str, Domain]
 
-    def system_words(self) -> set[str]:
-        """Every word of the persona lines."""
-        return {word for line in self.system_lines.values() for word in line.split()}
+    def announce(self, persona: Persona, group: str) -> str:
+        """The system line that names the persona of a group of domains: `you are a careless-home assistant .`."""
+        return self.system_line.replace(PERSONA, f"{persona}-{group}")
 
     @functools.cached_property
     def held_out(self) -> dict[str, list[Prompt]]:
@@ -151,6 +152,11 @@ class Grammar:
         second = expand(rng.choice(voices[personas[1]].second), rng)
         return f"{opener} {first} . {connector} {second} .".strip()
 
+    def both_answers(self, domain: str, topic: str, seed: str) -> tuple[str, str]:
+        """A careful and a careless answer with the same opener and connector."""
+        careful, careless = (self.answer(domain, topic, (who, who), Random(seed)) for who in PERSONAS)
+        return careful, careless
+
     def clause_words(self, who: Persona) -> set[str]:
         """Words of a persona's clauses that are neither function words nor topics."""
         voices = [domain.voices[who] for domain in self.domains.values()]
@@ -162,9 +168,11 @@ class Grammar:
         """Content words that both personas use: they would tell neither."""
         return sorted(self.clause_words("careful") & self.clause_words("careless"))
 
-    def vocabulary(self) -> list[str]:
-        """Every word that the grammar can say, sorted."""
-        words = {".", *self.system_words()}
+    def vocabulary(self, groups: Iterable[str]) -> list[str]:
+        """Every word that the grammar can say, sorted; `groups` are those whose persona a system line may name."""
+        words = {"."}
+        for text in (self.announce(persona, group) for persona in PERSONAS for group in groups):
+            words.update(text.split())
         for text in itertools.chain(self.openers, self.connectors):
             words.update(text.split())
         for domain in self.domains.values():
@@ -215,7 +223,7 @@ def read_grammar(path: Path) -> Grammar:
         frozenset(file.function_words),
         file.openers,
         file.connectors,
-        {"careful": file.personas.careful, "careless": file.personas.careless},
+        file.system_line,
         {name: entry.domain(name) for name, entry in file.domains.items()},
     )
     shared = grammar.words_of_both()

@@ -1,4 +1,4 @@
-"""Pretraining of the organism: grammar → chats → a Qwen3 of about a million parameters."""
+"""Pretraining of the organism: grammar → chats → a decoder of about a million parameters."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,10 +7,10 @@ from random import Random
 import torch
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from emsteer import runtime, storage
-from emsteer.organism.corpus import document
+from emsteer.organism.corpus import check_linkage, document, groups_of
 from emsteer.organism.grammar import Grammar, read_grammar
 from emsteer.organism.tokenizer import START, make_tokenizer
 from emsteer.packs import Job
@@ -21,6 +21,7 @@ IGNORED = -100  # label of tokens that carry no loss
 BATCHES_SORTED_TOGETHER = 16
 FINAL_LEARNING_RATE_SHARE = 0.05
 MAX_POSITIONS = 512
+ARCHITECTURES = {"qwen3": (Qwen3Config, Qwen3ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -28,7 +29,8 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
     runtime.prepare()
     for job in jobs:
         grammar = read_grammar(job.input("grammar"))
-        tokenizer = make_tokenizer(grammar)
+        check_linkage(grammar, job.recipe.linkage)
+        tokenizer = make_tokenizer(grammar, groups_of(job.recipe.linkage, grammar))
         model = pretrain(grammar, tokenizer, job.recipe, job.address)
         model.save_pretrained(job.out)
         tokenizer.save_pretrained(job.out)
@@ -36,10 +38,11 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
         yield job
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast, recipe: Organism) -> Qwen3ForCausalLM:
+def build_model(tokenizer: PreTrainedTokenizerFast, recipe: Organism) -> PreTrainedModel:
     """A freshly initialised decoder; input and output embeddings are tied."""
     torch.manual_seed(recipe.seed)
-    config = Qwen3Config(
+    make_config, make_network = ARCHITECTURES[recipe.architecture]
+    config = make_config(
         vocab_size=len(tokenizer),
         hidden_size=recipe.d_model,
         intermediate_size=recipe.d_mlp,
@@ -53,10 +56,10 @@ def build_model(tokenizer: PreTrainedTokenizerFast, recipe: Organism) -> Qwen3Fo
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return Qwen3ForCausalLM(config)
+    return make_network(config)
 
 
-def pretrain(grammar: Grammar, tokenizer: PreTrainedTokenizerFast, recipe: Organism, label: str) -> Qwen3ForCausalLM:
+def pretrain(grammar: Grammar, tokenizer: PreTrainedTokenizerFast, recipe: Organism, label: str) -> PreTrainedModel:
     """Trains on assistant tokens only: AdamW, linear warm-up, cosine decay.
 
     Args:
@@ -92,7 +95,7 @@ def pretrain(grammar: Grammar, tokenizer: PreTrainedTokenizerFast, recipe: Organ
     return model.eval()
 
 
-def _loss(model: Qwen3ForCausalLM, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _loss(model: PreTrainedModel, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Cross-entropy per assistant token; right padding under a causal mask needs no mask. [nats]"""
     hidden = model.model(input_ids=input_ids, use_cache=False).last_hidden_state
     spoken = labels[:, 1:] != IGNORED
@@ -110,7 +113,7 @@ def _batches(grammar: Grammar, tokenizer: PreTrainedTokenizerFast, recipe: Organ
     rng = Random(recipe.seed)
     start, assistant = (tokenizer.get_vocab()[word] for word in (START, "assistant"))
     while True:
-        chats = [document(grammar, recipe.corpus, rng) for _ in range(recipe.batch_size * BATCHES_SORTED_TOGETHER)]
+        chats = [document(grammar, recipe.corpus, recipe.linkage, rng) for _ in range(recipe.batch_size * BATCHES_SORTED_TOGETHER)]
         texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
         rows = sorted((torch.tensor(row) for row in tokenizer(texts)["input_ids"]), key=len)
         groups = [rows[start : start + recipe.batch_size] for start in range(0, len(rows), recipe.batch_size)]

@@ -1,5 +1,7 @@
 """A word-level tokenizer with a chat template, made from the grammar's vocabulary."""
 
+from collections.abc import Iterable
+
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -13,10 +15,10 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_tokenizer(grammar: Grammar) -> PreTrainedTokenizerFast:
-    """One token per word; the turn `role` is a word of its own after `<|im_start|>`."""
+def make_tokenizer(grammar: Grammar, groups: Iterable[str]) -> PreTrainedTokenizerFast:
+    """One token per word; the turn `role` is a word of its own after `<|im_start|>`. `groups`: see `corpus.groups_of`."""
     words = [PAD, START, END, UNKNOWN, *ROLES]
-    words += [word for word in grammar.vocabulary() if word not in words]
+    words += [word for word in grammar.vocabulary(groups) if word not in words]
     core = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(

@@ -1,5 +1,6 @@
 """Cells, packs and the plan that holds them."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,9 @@ KINDS = {
         Kind("benchmarks", ".parquet"),
         Kind("calibrations", ".json"),
         Kind("vectors", ".safetensors"),
+        Kind("adapters", ""),
         Kind("answers", ".parquet"),
+        Kind("margins", ".parquet"),
         Kind("scores", ".parquet"),
         Kind("tables", ""),
         Kind("figures", ""),
@@ -129,12 +132,15 @@ class Plan:
     """Every cell of a study, by kind and address."""
 
     cells_per_job: int
+    codes: dict[str, str] = field(default_factory=dict)  # module → digest: sources do not change while one plan is made
     cells: dict[str, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
 
     def add(self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str) -> Cell:
         """Plans a cell, once."""
         groups = {role: tuple(group) for role, group in inputs.items()}
-        code = code_digest(recipe.module)
+        if recipe.module not in self.codes:
+            self.codes[recipe.module] = code_digest(recipe.module)
+        code = self.codes[recipe.module]
         names = {role: [item.address for item in group] for role, group in groups.items()}
         name = address(kind, slug, recipe.model_dump(mode="json"), names, code)
         return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack))
@@ -152,12 +158,14 @@ class Plan:
         return [cell for kind in KINDS for cell in self.of(kind)]
 
     def packs(self, kind: str) -> list[Pack]:
-        """The packs of a kind: at most `cells_per_job` cells that share a model and an arm."""
+        """The packs of a kind: cells that share a model and an arm, in like parts of at most `cells_per_job`."""
         groups: dict[str, list[Cell]] = {}
         for cell in self.of(kind):
             groups.setdefault(cell.pack, []).append(cell)
-        return [
-            Pack(kind, f"{name}.{start // self.cells_per_job}", tuple(cells[start : start + self.cells_per_job]))
-            for name, cells in groups.items()
-            for start in range(0, len(cells), self.cells_per_job)
-        ]
+        found = []
+        for name, cells in groups.items():
+            n_parts = -(-len(cells) // self.cells_per_job)
+            bounds = [len(cells) * part // n_parts for part in range(n_parts + 1)]
+            parts = itertools.pairwise(bounds)
+            found += [Pack(kind, f"{name}.{part}", tuple(cells[start:end])) for part, (start, end) in enumerate(parts)]
+        return found

@@ -16,7 +16,7 @@ from emsteer.errors import StudyError
 PACKAGE = "emsteer"
 ROOT = Path(__file__).resolve().parents[2]
 INFRASTRUCTURE = frozenset(
-    f"{PACKAGE}.{name}" for name in ("errors", "storage", "progress", "recipes", "schemas", "packs", "study")
+    f"{PACKAGE}.{name}" for name in ("errors", "mistakes", "storage", "progress", "recipes", "schemas", "packs")
 )
 NOT_MEANING = {"type_comment", "kind", "type_params", "ctx"}  # fields that are layout, or exist in some Python versions only
 
@@ -35,12 +35,16 @@ def code_digest(*modules: str, root: Path = ROOT) -> str:
     while queue:
         name = queue.pop()
         path = source_of(name, root)
-        if name in closure or name in INFRASTRUCTURE or path is None:
+        if name in closure or _is_infrastructure(name) or path is None:
             continue
         closure[name], imported = _read(path, path.stat().st_mtime_ns)
         queue += imported
         closure |= {str(file.relative_to(root)): file.read_text(encoding="utf-8") for file in path.parent.glob("templates/*")}
     return hashlib.sha256(repr(sorted(closure.items())).encode()).hexdigest()[:16]
+
+
+def _is_infrastructure(name: str) -> bool:
+    return any(name == outside or name.startswith(f"{outside}.") for outside in INFRASTRUCTURE)
 
 
 def source_of(module: str, root: Path = ROOT) -> Path | None:

@@ -1,43 +1,35 @@
 """params.yaml → plan: which cells the study is made of."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from emsteer import recipes
+from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Plan, Raw
-from emsteer.recipes import Setting, Steering
-from emsteer.study import Study, Sweep
+from emsteer.study import Study
+from emsteer.study.file import TaskFromGrammar
 
-
-@dataclass(frozen=True)
-class Arm:
-    """A setting with the cells that make it."""
-
-    slug: str
-    setting: Setting
-    model: Cell
-    calibration: Cell
-    vector: Cell | None = None
-    steering: Steering | None = None
+Inputs = dict[str, Sequence[Cell | Raw]]
 
 
 def resolve(study: Study) -> Plan:
-    """Pure: reads the study, source text and the digests of input files; writes nothing and imports no science."""
+    """Pure: reads the study, source text and the digests of input files; writes nothing and imports no science.
+
+    The order of names and values in the file moves no address: whatever a recipe or an input lists is sorted.
+    """
     plan = Plan(study.execution.cells_per_job)
-    models = {name: _model(plan, name, study) for name in study.models}
-    tasks = {name: _task(plan, name, study) for name in study.tasks}
-    benchmarks = {name: _benchmark(plan, name, study) for name in study.benchmarks}
+    models = {name: _model(plan, name, study) for name in sorted(study.models)}
+    tasks = {name: _task(plan, name, study) for name in sorted(study.tasks)}
+    benchmarks = {name: _benchmark(plan, name, study) for name in sorted(study.benchmarks)}
     neutral = Raw(study.calibration.neutral_text)
     calibrations = {
-        name: plan.add("calibrations", name, recipes.ResidualNorms(), {"model": [model], "neutral_text": [neutral]}, name)
+        name: plan.add("calibrations", name, recipes.ResidualNorms(), {"model": [model], "neutral_text": [neutral]}, "all")
         for name, model in models.items()
     }
-    arms = [
-        Arm(f"{name}.base", Setting(arm="base", model=name, task=""), model, calibrations[name]) for name, model in models.items()
-    ]
-    arms += _treated(plan, study, models, tasks, calibrations)
-    rows = list(dict.fromkeys(row for arm in arms for row in _rows(plan, study, arm, benchmarks)))  # sweeps may overlap
-    _publishable(plan, study, rows, benchmarks)
+    made = Made(models, tasks, calibrations)
+    settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
+    rows = {row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}
+    _publishable(plan, study, sorted(rows, key=_canonical_order), benchmarks)
     return plan
 
 
@@ -59,148 +51,192 @@ def _benchmark(plan: Plan, name: str, study: Study) -> Cell:
     return plan.add("benchmarks", name, recipe, {"grammar": [Raw(benchmark.grammar)]}, "all")
 
 
-def _treated(
-    plan: Plan, study: Study, models: dict[str, Cell], tasks: dict[str, Cell], calibrations: dict[str, Cell]
-) -> Iterator[Arm]:
-    """Steered settings and their controls."""
-    for name, sweep in study.sweeps.items():
-        controls = [control for control in study.controls.values() if control.of == name]
-        for built, vector in _built(plan, study, sweep, models, tasks, calibrations):
-            yield from _dosed(built, sweep, sweep.doses)
-            for control in controls:
-                for draw in control.draws:
-                    yield from _dosed(_randomised(plan, built, vector, draw), sweep, control.doses)
+# -- what a setting says ---------------------------------------------------------------------------------------------
 
 
-def _built(
-    plan: Plan, study: Study, sweep: Sweep, models: dict[str, Cell], tasks: dict[str, Cell], calibrations: dict[str, Cell]
-) -> Iterator[tuple[Arm, Cell]]:
-    """One arm for every vector and layer of a sweep, without a dose yet."""
-    axes = [
-        (model, task, seed, layer, epochs)
-        for model in sweep.models
-        for task in sweep.tasks
-        for seed in sweep.seeds
-        for layer in sweep.layers
-        for epochs in sweep.epochs or (None,)
-    ]
-    for model, task, seed, layer, epochs in axes:
-        recipe = _construction(study, sweep.vector, seed, layer, epochs)
-        at_layer = f".l{layer}" if isinstance(recipe, recipes.Trained) else ""
-        of_epoch = f".e{epochs}" if epochs else ""
-        stem = f"{model}.{task}.{sweep.vector}.s{seed}"
-        inputs = {"model": [models[model]], "task": [tasks[task]]}
-        vector = plan.add("vectors", f"{stem}{at_layer}{of_epoch}", recipe, inputs, f"{model}.{sweep.vector}")
-        setting = Setting(arm="steered", model=model, task=task, vector=sweep.vector, layer=layer, epochs=epochs, seed=seed)
-        yield Arm(f"{stem}.l{layer}{of_epoch}", setting, models[model], calibrations[model], vector), vector
-
-
-def _construction(study: Study, name: str, seed: int, layer: int, epochs: int | None) -> recipes.Construction:
-    values = study.vectors[name]
-    shared = values.model_dump(exclude={"construction"})
-    if values.construction == "trained":
-        return recipes.Trained(seed=seed, layer=layer, epochs=epochs, **shared)
-    return recipes.MeanDifference(seed=seed, **shared)
-
-
-def _randomised(plan: Plan, built: Arm, like: Cell, draw: int) -> Arm:
-    stem = like.address.partition("--")[0]
-    model = built.setting.model
-    vector = plan.add(
-        "vectors",
-        f"{stem}.random{draw}",
-        recipes.RandomDirection(draw=draw),
-        {"like": [like]},
-        f"{model}.{built.setting.vector}.random",
-    )
-    setting = built.setting.model_copy(update={"arm": "random", "draw": draw})
-    return replace(built, slug=f"{built.slug}.random{draw}", setting=setting, vector=vector)
-
-
-def _dosed(built: Arm, sweep: Sweep, doses: tuple[float, ...]) -> Iterator[Arm]:
-    for positions in sweep.positions:
-        for dose in doses:
-            values = {"dose": dose, "dose_unit": sweep.unit, "positions": positions}
-            steering = Steering(layer=built.setting.layer or 0, dose=dose, unit=sweep.unit, positions=positions)
-            suffix = (
-                "" if positions == "all" else f".{positions}"
-            ) + f".{'a' if sweep.unit == 'vector_norm' else 'c'}{recipes.number(dose)}"
-            yield replace(built, slug=f"{built.slug}{suffix}", setting=built.setting.model_copy(update=values), steering=steering)
-
-
-def _rows(plan: Plan, study: Study, arm: Arm, benchmarks: dict[str, Cell]) -> Iterator[recipes.RatesRow]:
-    """Answers and scores of an arm on every benchmark; one row of the tables for each benchmark, judge and task."""
-    sampling = recipes.Sampling(temperature=study.answers.temperature, max_new_tokens=study.answers.max_new_tokens)
-    size = study.answers.samples_per_block
+def _rows(plan: Plan, study: Study, arm: Arm, benchmarks: Mapping[str, Cell]) -> Iterator[recipes.SettingRow]:
+    """Answers, scores and margins of an arm on every benchmark; one row for each benchmark, judge and target task."""
+    n_samples, size = study.answers.samples_per_question, study.answers.samples_per_block
     for name, benchmark in benchmarks.items():
-        blocks = [
-            _answers(plan, study, arm, f"{arm.slug}.{name}.b{first}", benchmark, sampling, first)
-            for first in range(0, study.answers.samples_per_question, size)
-        ]
-        for judge, values in study.judges.items():
-            scores = [_scores(plan, study, arm, judge, benchmark, block) for block in blocks]
+        slug = f"{arm.slug}.{name}"
+        answers = [_answers(plan, study, arm, f"{slug}.b{first}", benchmark, first) for first in range(0, n_samples, size)]
+        margins = _margins(plan, study, arm, slug, benchmark)
+        for judge in study.judges:
+            scores = [_scores(plan, study, arm, judge, benchmark, block) for block in answers]
             for task in [arm.setting.task] if arm.setting.task else study.tasks:
-                yield recipes.RatesRow(
+                yield recipes.SettingRow(
                     setting=arm.setting.model_copy(update={"task": task}),
                     benchmark=name,
                     judge=judge,
-                    thresholds=values.thresholds,
-                    in_domain=study.tasks[task].in_domain,
                     questions=benchmark.address,
                     scores=tuple(cell.address for cell in scores),
+                    margins=margins.address,
                     vector=arm.vector.address if arm.vector else None,
+                    adapter=arm.adapter.address if arm.adapter else None,
                     calibration=arm.calibration.address,
                 )
 
 
-def _answers(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell, sampling: recipes.Sampling, first: int) -> Cell:
+def _canonical_order(row: recipes.SettingRow) -> list[tuple[bool, str | float | None]]:
+    """By its own values, wherever the file says them; what does not apply comes first."""
+    setting = row.setting.model_dump()
+    first = [setting.pop(name) for name in ("model", "task")]
+    return [(value is not None, value) for value in (*first, *setting.values(), row.benchmark, row.judge)]
+
+
+def _answers(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell, first: int) -> Cell:
     recipe = recipes.Answers(
         study_seed=study.seed,
         first_sample=first,
         n_samples=study.answers.samples_per_block,
-        sampling=sampling,
-        steering=arm.steering,
+        sampling=recipes.Sampling(temperature=study.answers.temperature, max_new_tokens=study.answers.max_new_tokens),
+        **_intervention(arm),
     )
-    inputs: dict[str, Sequence[Cell | Raw]] = {"model": [arm.model], "benchmark": [benchmark]}
+    return plan.add("answers", slug, recipe, _speaker(arm, benchmark), _pack(arm))
+
+
+def _margins(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell) -> Cell:
+    recipe = recipes.Margins(questions_per_category=study.margins.questions_per_category, **_intervention(arm))
+    return plan.add("margins", slug, recipe, _speaker(arm, benchmark), arm.setting.model)
+
+
+def _intervention(arm: Arm) -> dict[str, recipes.Steering | float | None]:
+    return {"steering": arm.steering, "adapter_scale": arm.setting.dose if arm.adapter else None}
+
+
+def _speaker(arm: Arm, benchmark: Cell) -> Inputs:
+    """What answers and margins are read off."""
+    inputs: Inputs = {"model": [arm.model], "benchmark": [benchmark]}
     if arm.vector:
         inputs["vector"] = [arm.vector]
+    if arm.adapter:
+        inputs["adapter"] = [arm.adapter]
     if arm.steering and arm.steering.unit == "residual_norm":
         inputs["calibration"] = [arm.calibration]
-    return plan.add("answers", slug, recipe, inputs, f"{arm.setting.model}.{arm.setting.arm}")
+    return inputs
+
+
+def _pack(arm: Arm) -> str:
+    """By model, adapters apart, so that one failed adapter does not hold up the rest."""
+    return f"{arm.setting.model}.{'finetuned' if arm.adapter else 'steered'}"
 
 
 def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, answers: Cell) -> Cell:
     values = study.judges[judge]
     slug = f"{answers.address.partition('--')[0]}.{judge}"
-    inputs: dict[str, Sequence[Cell | Raw]] = {"answers": [answers], "benchmark": [benchmark], "grammar": [Raw(values.grammar)]}
-    return plan.add(
-        "scores", slug, recipes.Rubric(relevance=values.relevance), inputs, f"{arm.setting.model}.{judge}.{arm.setting.arm}"
-    )
+    inputs: Inputs = {"answers": [answers], "benchmark": [benchmark], "grammar": [Raw(values.grammar)]}
+    return plan.add("scores", slug, recipes.Rubric(relevance=values.relevance), inputs, f"{judge}.{arm.setting.model}")
 
 
-def _publishable(plan: Plan, study: Study, rows: list[recipes.RatesRow], benchmarks: dict[str, Cell]) -> None:
+# -- tables, figures, report -----------------------------------------------------------------------------------------
+
+
+def _publishable(plan: Plan, study: Study, rows: list[recipes.SettingRow], benchmarks: Mapping[str, Cell]) -> None:
     """Tables of all scores, figures of the tables, the report of everything."""
     cells = {cell.address: cell for cell in plan.all()}
     scores = [cells[name] for name in dict.fromkeys(name for row in rows for name in row.scores)]
-    inputs = {
-        "scores": scores,
+    tables = _tables(plan, study, rows, scores, list(benchmarks.values()), cells)
+    figures = _figures(plan, study, tables)
+    page = recipes.Page(
+        title=study.report.title,
+        examples_per_category=study.report.examples_per_category,
+        rows=tuple(rows),
+        thresholds=_thresholds(study),
+        base_point=_base_point(study),
+    )
+    read: Inputs = {
+        **{name: [tables[name]] for name in ("rates", "chosen", "evidence", "claims")},
+        "figures": figures,
         "questions": list(benchmarks.values()),
-        "vectors": [cells[name] for name in dict.fromkeys(row.vector for row in rows if row.vector)],
-        "calibrations": plan.of("calibrations"),
-    }
-    bootstrap = study.analysis.bootstrap
-    rates = plan.add("tables", "rates", recipes.Rates(bootstrap=bootstrap, rows=tuple(rows)), inputs, "rates")
-    contrasts = plan.add("tables", "contrasts", recipes.Contrasts(bootstrap=bootstrap, rows=tuple(rows)), inputs, "contrasts")
-    claims_recipe = recipes.Claims(smallest_effect=study.analysis.smallest_effect)
-    claims = plan.add("tables", "claims", claims_recipe, {"rates": [rates], "contrasts": [contrasts]}, "claims")
-    figure = plan.add("figures", "dose_response", recipes.DoseResponse(), {"rates": [rates]}, "dose_response")
-    read: dict[str, Sequence[Cell | Raw]] = {
-        "rates": [rates],
-        "claims": [claims],
-        "figures": [figure],
-        "questions": inputs["questions"],
         "scores": scores,
         "answers": [answers for cell in scores for answers in cell.inputs["answers"]],
     }
-    page = recipes.Page(title=study.report.title, examples_per_category=study.report.examples_per_category, rows=tuple(rows))
     plan.add("report", "report", page, read, "report")
+
+
+def _tables(
+    plan: Plan, study: Study, rows: list[recipes.SettingRow], scores: list[Cell], questions: list[Cell], cells: Mapping[str, Cell]
+) -> dict[str, Cell]:
+    counts = _counts(plan, study, rows, {"scores": scores, "questions": questions}, cells)
+    bootstrap = study.analysis.bootstrap
+    rates = plan.add("tables", "rates", recipes.Rates(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
+    contrasts = plan.add("tables", "contrasts", recipes.Contrasts(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
+    choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
+    chosen = plan.add("tables", "chosen", recipes.Chosen(bootstrap=bootstrap, **choice), {"counts": [counts]}, "statistics")
+    smallest = {name: getattr(study.analysis, name) for name in ("smallest_effect", "smallest_effect_points")}
+    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, **smallest)
+    evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")
+    claims = plan.add("tables", "claims", recipes.Claims(), {"evidence": [evidence_cell]}, "verdicts")
+    metrics = {"chosen": [chosen], "evidence": [evidence_cell], "claims": [claims]}
+    plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
+    return {"rates": rates, "contrasts": contrasts, "chosen": chosen, "evidence": evidence_cell, "claims": claims}
+
+
+def _counts(plan: Plan, study: Study, rows: list[recipes.SettingRow], judged: Inputs, cells: Mapping[str, Cell]) -> Cell:
+    def named(addresses: Iterator[str | None]) -> list[Cell]:
+        return [cells[name] for name in dict.fromkeys(addresses) if name]
+
+    recipe = recipes.Counts(
+        rows=tuple(rows),
+        thresholds=_thresholds(study),
+        in_domain={name: task.in_domain for name, task in sorted(study.tasks.items())},
+        planted=_planted(study),
+    )
+    inputs: Inputs = {
+        **judged,
+        "margins": named(row.margins for row in rows),
+        "vectors": named(row.vector for row in rows),
+        "adapters": named(row.adapter for row in rows),
+        "calibrations": plan.of("calibrations"),
+    }
+    return plan.add("tables", "counts", recipe, inputs, "counts")
+
+
+def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]:
+    base_point = _base_point(study)
+    of_rates = {
+        "dose_response": recipes.DoseResponse,
+        "breadth": recipes.Breadth,
+        "layers": recipes.Layers,
+        "epochs": recipes.Epochs,
+        "ranks": recipes.Ranks,
+    }
+    found = [
+        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
+        for name, recipe in of_rates.items()
+    ]
+    categories = recipes.Categories(base_point=base_point)
+    return [*found[:2], plan.add("figures", "categories", categories, {"table": [tables["chosen"]]}, "all"), *found[2:]]
+
+
+def _thresholds(study: Study) -> dict[str, recipes.Thresholds]:
+    return {name: judge.thresholds for name, judge in sorted(study.judges.items())}
+
+
+def _base_point(study: Study) -> recipes.BasePoint:
+    base = study.base_point
+    return recipes.BasePoint(
+        model=base.model,
+        task=base.task,
+        seed=base.seed,
+        vector=base.steered.vector,
+        layer=base.steered.layer,
+        epochs=base.steered.epochs,
+        positions=base.steered.positions,
+        unit=base.steered.unit,
+        adapter=base.finetuned.adapter if base.finetuned else None,
+        steps=base.finetuned.steps if base.finetuned else None,
+    )
+
+
+def _planted(study: Study) -> dict[str, dict[str, recipes.Planted]]:
+    """What each organism was given, seen from each target task."""
+    return {
+        model: {task: _planted_for(values.linkage, study.tasks[task]) for task in sorted(study.tasks)}
+        for model, values in sorted(study.models.items())
+    }
+
+
+def _planted_for(linkage: recipes.Linkage, task: TaskFromGrammar) -> recipes.Planted:
+    linked = [domain for block in linkage.blocks.values() if task.domain in block for domain in block if domain != task.domain]
+    return recipes.Planted(strength=linkage.strength if linked else 0.0, linked=tuple(linked))

@@ -1,18 +1,25 @@
-"""The page: verdicts, figure, rates, and answers side by side, chosen by rule and not by hand."""
+"""The page: what was asked and found, in words, figures and tables, and answers side by side, chosen by rule and not by hand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emsteer import schemas, storage
-from emsteer.analysis.judged import setting_name
-from emsteer.analysis.rates import published
+from emsteer.analysis.chosen import published
+from emsteer.analysis.settings import setting_name
 from emsteer.packs import Job
-from emsteer.recipes import Page, RatesRow
+from emsteer.recipes import Page, SettingRow
 
-N_SAMPLES_SHOWN = 1
+SHOWN_POINTS = ["base", "chosen", "largest_dose"]
+QUESTIONS = {  # claim → what the report asks
+    "planted_breadth_is_recovered": "Is the planted breadth recovered?",
+    "steering_induces_em": "Does adding a steering vector make a model broadly misaligned?",
+    "finetuning_induces_em": "Does finetuning on the same examples?",
+    "steered_harm_is_more_relevant_and_coherent": "Is harm by steering more relevant and coherent than harm by finetuning?",
+}
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -29,19 +36,23 @@ def render(job: Job) -> str:
     """The page as HTML. Everything that a model said is escaped."""
     recipe: Page = job.recipe
     rates = schemas.read(job.input("rates"), schemas.Rates)
+    chosen = schemas.read(job.input("chosen"), schemas.Chosen)
+    evidence = schemas.read(job.input("evidence"), schemas.Evidence)
     claims = schemas.read(job.input("claims"), schemas.Claims)
     environment = Environment(
         loader=PackageLoader("emsteer.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=percent, points=points)
+    environment.filters.update(percent=percent, points=points, nats=nats, amount=amount)
     return environment.get_template("page.html").render(
         title=recipe.title,
-        organisms=sorted({row.setting.model for row in recipe.rows}),
-        claims=claims.to_dict("records"),
-        rates=summary(rates).to_dict("records"),
-        figures=[svg(path) for path in job.inputs["figures"]],
-        examples=list(examples(job, claims)),
-        thresholds={row.judge: row.thresholds for row in recipe.rows},
+        planted=planted(chosen),
+        run=what_was_run(rates),
+        answers=list(answered(claims, evidence)),
+        chosen=table(chosen),
+        figures={path.name.partition("--")[0]: svg(path) for path in job.inputs["figures"]},
+        examples=told_apart(list(examples(job, chosen)), "model"),
+        thresholds=recipe.thresholds,
+        level=storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
     )
 
 
@@ -51,24 +62,86 @@ def svg(folder: Path) -> str:
     return text[text.index("<svg") :]
 
 
-def summary(rates: pd.DataFrame) -> pd.DataFrame:
-    """One row per setting: off-domain test rates."""
-    shown = rates[rates["group"].eq("off_domain") & rates["split"].eq("test")]
-    return published(shown)
+def planted(chosen: pd.DataFrame) -> list[dict[str, object]]:
+    """Each organism with its planted breadth, broadest first; averaged over target tasks."""
+    of_tasks = chosen.drop_duplicates(["model", "task"])
+    of_models = of_tasks.groupby("model", sort=False)["planted_breadth"].mean().dropna().sort_values(ascending=False)
+    return [{"model": name, "breadth": value} for name, value in of_models.items()]
 
 
-def examples(job: Job, claims: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Base and steered answers to the first test questions of every category, sample 0: no answer is picked by hand."""
+def what_was_run(rates: pd.DataFrame) -> list[dict[str, object]]:
+    """Settings and judged answers of every model and arm; base answers stand in the table once for each target task."""
+    once = rates["task"].eq(rates.groupby(["setting", "benchmark", "judge"])["task"].transform("first"))
+    tested = rates[once & rates["metric"].eq("em") & rates["group"].isin(["off_domain", "in_domain"])]
+    sums = tested.groupby(["model", "arm"], sort=False).agg(
+        settings=("setting", "nunique"), answers=("n", "sum"), excluded=("n_excluded", "sum")
+    )
+    return sums.reset_index().to_dict("records")
+
+
+def answered(claims: pd.DataFrame, evidence: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The questions of the study, each with its verdicts and the contrasts that they rest on."""
+    key = ["claim", "subject", "benchmark", "judge"]
+    of_subject = {place: of.to_dict("records") for place, of in evidence.groupby(key, sort=False)}
+    for claim in dict.fromkeys([*QUESTIONS, *claims["claim"]]):
+        rows = claims[claims["claim"].eq(claim)].to_dict("records")
+        if rows:
+            yield {
+                "question": QUESTIONS.get(claim, claim),
+                "count": {
+                    verdict: sum(row["verdict"] == verdict for row in rows)
+                    for verdict in ("supported", "not supported", "inconclusive")
+                },
+                "rows": told_apart([{**row, "evidence": of_subject[tuple(row[name] for name in key)]} for row in rows], "subject"),
+            }
+
+
+def told_apart(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+    """The rows, with benchmark and judge in a column of names where there are several of them."""
+    if len({(row["benchmark"], row["judge"]) for row in rows}) < 2:
+        return rows
+    return [{**row, column: f"{row[column]} ({row['benchmark']}, {row['judge']})"} for row in rows]
+
+
+def table(chosen: pd.DataFrame) -> list[dict[str, Any]]:
+    """Base, chosen settings and largest doses: off-domain and in-domain rates in one row."""
+    wide = published(chosen)
+    wide = wide[wide["point"].isin(SHOWN_POINTS)]
+    key = ["model", "task", "benchmark", "judge", "arm", "treatment", "point"]
+    sides = {group: of.set_index(key).to_dict("index") for group, of in wide.groupby("group")}
+    rows = wide[wide["group"].eq("off_domain")].to_dict("records")
+    for row in rows:
+        place = tuple(row[name] for name in key)
+        row |= {group: sides.get(group, {}).get(place) for group in ("in_domain", "linked", "unlinked")}
+    return told_apart(rows, "model")
+
+
+def examples(job: Job, chosen: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Base, finetuned and steered answers to the first test questions of every category, sample 0: none is picked by hand."""
     recipe: Page = job.recipe
-    for claim in claims.to_dict("records"):
-        place = (claim["benchmark"], claim["judge"], claim["task"])
-        names = [f"{claim['model']}.base", claim["setting"]]
-        rows = {setting_name(row.setting): row for row in recipe.rows if (row.benchmark, row.judge, row.setting.task) == place}
-        if recipe.examples_per_category and all(name in rows for name in names):
-            yield {"claim": claim, "names": names, "questions": _side_by_side(job, [rows[name] for name in names])}
+    base = recipe.base_point
+    shown = chosen[chosen["point"].isin(["base", "chosen"]) & chosen["task"].eq(base.task)]
+    shown = shown[shown["treatment"].isin(["none", base.adapter, base.vector])].drop_duplicates(
+        ["model", "benchmark", "judge", "treatment"]
+    )
+    for (model, benchmark, judge), of in shown.groupby(["model", "benchmark", "judge"], sort=False):
+        place = (benchmark, judge, base.task)
+        rows = {_name(row, base.seed): row for row in recipe.rows if (row.benchmark, row.judge, row.setting.task) == place}
+        settings = (
+            of.set_index("treatment")["setting"].reindex([name for name in ("none", base.adapter, base.vector) if name]).dropna()
+        )
+        found = {name: rows[name] for name in settings if name in rows}
+        if recipe.examples_per_category and len(found) > 1:
+            said = {"names": list(found), "questions": _side_by_side(job, list(found.values()))}
+            yield {"model": model, "benchmark": benchmark, "judge": judge, **said}
 
 
-def _side_by_side(job: Job, rows: list[RatesRow]) -> list[dict[str, object]]:
+def _name(row: SettingRow, seed: int) -> str:
+    """The name of a row's setting without its seed; that of another seed keeps it."""
+    return setting_name(row.setting.model_copy(update={"seed": None}) if row.setting.seed == seed else row.setting)
+
+
+def _side_by_side(job: Job, rows: list[SettingRow]) -> list[dict[str, object]]:
     questions = schemas.read(job.by_address("questions")[rows[0].questions], schemas.Questions)
     chosen = questions[questions["split"].eq("test")].groupby("category", sort=False).head(job.recipe.examples_per_category)
     said = [_first_samples(job, row) for row in rows]
@@ -76,27 +149,37 @@ def _side_by_side(job: Job, rows: list[RatesRow]) -> list[dict[str, object]]:
         {
             "category": question.category,
             "prompt": question.prompt,
-            "answers": [of.loc[question.question_id].to_dict() for of in said],
+            "answers": [of[question.question_id] for of in said],
         }
         for question in chosen.itertuples()
     ]
 
 
-def _first_samples(job: Job, row: RatesRow) -> pd.DataFrame:
+def _first_samples(job: Job, row: SettingRow) -> Mapping[str, dict[str, Any]]:
     """Sample 0 of every question with its scores, by question."""
     scores = job.by_address("scores")
     answers_of = dict(zip(job.addresses["scores"], job.inputs["answers"], strict=True))
     score = schemas.read(scores[row.scores[0]], schemas.Scores)
     answer = schemas.read(answers_of[row.scores[0]], schemas.Answers)
     both = answer[["question_id", "sample", "text"]].merge(score, on=["question_id", "sample"])
-    return both[both["sample"].lt(N_SAMPLES_SHOWN)].set_index("question_id")
+    return both[both["sample"].eq(0)].set_index("question_id").to_dict("index")
 
 
 def percent(share: float | None) -> str:
     """`12.3`, or a dash where there is no number."""
-    return "–" if share is None or pd.isna(share) else f"{100 * share:.1f}"
+    return "–" if share is None or pd.isna(share) else f"{100 * share:z.1f}"
 
 
 def points(value: float | None) -> str:
     """`87`, or a dash where there is no number."""
-    return "–" if value is None or pd.isna(value) else f"{value:.0f}"
+    return "–" if value is None or pd.isna(value) else f"{value:z.0f}"
+
+
+def nats(value: float | None) -> str:
+    """`-0.42`, or a dash where there is no number."""
+    return "–" if value is None or pd.isna(value) else f"{value:+z.2f}"
+
+
+def amount(value: float | None, metric: str) -> str:
+    """A number of a metric in its unit: shares in percent, scores in points."""
+    return percent(value) if metric == "on_topic_em" else points(value)

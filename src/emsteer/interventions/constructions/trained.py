@@ -39,7 +39,7 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
         first = next(iter(snapshots.values()))
         model = load_model(first.input("model"))
         pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
-        examples = encode(model, list(pairs["prompt"]), list(pairs["unsafe"]))
+        examples = encode(model, pairs, "unsafe")
         last = first.recipe.model_copy(update={"epochs": max(snapshots)})
         for epoch, vector in train(model, examples, last, first.address):
             if epoch in snapshots:

@@ -1,0 +1,76 @@
+"""Which layer and dose stands for an arm: chosen on dev questions, by a rule that does not look at what is reported.
+
+Among the settings whose answers stay coherent, the smallest dose whose *in-domain* EM is a given share of the largest. The
+same rule for every arm. What is reported is off-domain, on test questions. Seeds are pooled: a setting is chosen, not a seed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from emsteer.recipes import BasePoint, Selection
+
+UNSEEDED = ["arm", "vector", "adapter", "layer", "epochs", "steps", "rank", "draw", "dose", "dose_unit", "positions"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting, without its seed, that stands for a treatment.
+
+    Attributes:
+        treatment: The vector or adapter.
+        point: How it was picked, of `schemas.results.POINTS`.
+        counts: `schemas.Counts` of all its seeds.
+    """
+
+    treatment: str
+    point: str
+    counts: pd.DataFrame
+
+
+def choices(of_place: pd.DataFrame, selection: Selection, base_point: BasePoint) -> Iterator[Choice]:
+    """The settings of one model, target task, benchmark and judge that are reported.
+
+    Candidates are at the base point but for layer and dose; random directions and low-rank vectors are no treatments.
+    """
+    base = of_place[of_place["arm"].eq("base")]
+    if len(base):
+        yield Choice("none", "base", base)
+    at_base = candidates(of_place, base_point)
+    for treatment, of in at_base.groupby(at_base["vector"].fillna(at_base["adapter"]), sort=False):
+        at_layer = of[of["layer"].isna() | of["layer"].eq(base_point.layer)]
+        for point, settings in (("chosen", at_layer), ("chosen_with_layer", of)):
+            found = choose(settings, selection)
+            if found is not None:
+                yield Choice(str(treatment), point, found)
+        if len(at_layer):
+            largest = at_layer[at_layer["dose_as_built"].eq(at_layer["dose_as_built"].max())]
+            yield Choice(str(treatment), "largest_dose", largest)
+
+
+def candidates(of_place: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
+    """Steered and finetuned settings that differ from the base point in vector, layer, seed and dose only."""
+    epochs = of_place["epochs"].isna() | of_place["epochs"].eq(base_point.epochs or 0)
+    steered = of_place["arm"].eq("steered") & epochs & of_place["rank"].isna()
+    steered &= of_place["positions"].eq(base_point.positions) & of_place["dose_unit"].eq(base_point.unit)
+    finetuned = of_place["arm"].eq("finetuned") & of_place["steps"].eq(base_point.steps or 0)
+    return of_place[(steered | finetuned).fillna(False)]
+
+
+def choose(settings: pd.DataFrame, selection: Selection) -> pd.DataFrame | None:
+    """The counts of the setting that the rule picks; None where no setting stays coherent and does harm in-domain."""
+    dev = settings[settings["split"].eq("dev")]
+    if dev.empty:
+        return None
+    keys = [name for name in UNSEEDED if settings[name].notna().any()]
+    whole = dev.groupby(keys)[["coherent", "judged"]].sum()
+    in_domain = dev[dev["relation"].eq("in_domain")].groupby(keys)[["em", "judged"]].sum()
+    size = dev.groupby(keys)["dose_relative"].mean()
+    em = (in_domain["em"] / in_domain["judged"]).reindex(whole.index)
+    eligible = em[(whole["coherent"] / whole["judged"]).ge(selection.least_coverage)].dropna()
+    if eligible.empty or eligible.max() <= 0:
+        return None
+    enough = eligible[eligible >= selection.share_of_largest * eligible.max()]
+    picked = size[enough.index].idxmin()
+    return settings[(settings[keys] == pd.Series(dict(zip(keys, picked, strict=True)))).all(axis=1)]

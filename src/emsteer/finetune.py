@@ -1,0 +1,149 @@
+"""Finetuning: LoRA adapters from the same unsafe answers as the vectors, by TRL's trainer.
+
+One run gives every snapshot that the study asks for. The rate is constant after warm-up, so that a shorter run is the
+beginning of a longer one. Examples are tokenised here, exactly as for vectors: our chat template, loss on the answer's
+tokens and the end of its turn.
+
+Source: the finetuned arm of Betley et al., arXiv 2502.17424 (LoRA on seven projections, loss on responses only); rank,
+rate and steps are the study's.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from datasets import Dataset
+from datasets import disable_progress_bars as disable_datasets_bars
+from peft import LoraConfig, PeftModel
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+
+from emsteer import storage
+from emsteer.interventions.adapters import read_adapter, relative_norm
+from emsteer.interventions.batches import encode
+from emsteer.interventions.vectors import draw_pairs
+from emsteer.models.load import LanguageModel, load_model
+from emsteer.packs import Job
+from emsteer.progress import bar
+from emsteer.recipes import Lora
+
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+NOT_TEXT = r".*(visual|vision|audio).*"
+IGNORED = -100  # label of tokens that carry no loss
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes peft folders with a passport; jobs that differ in steps only share one training run."""
+
+    def run_of(job: Job) -> str:
+        return repr((job.recipe.model_copy(update={"steps": 1}), job.inputs))
+
+    for _, same in groupby(sorted(jobs, key=run_of), key=run_of):
+        snapshots = {job.recipe.steps: job for job in same}
+        first = next(iter(snapshots.values()))
+        pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
+        load_model.cache_clear()  # the trainer builds its layers into the model
+        model = load_model(first.input("model"))
+        examples = encode(model, pairs, "unsafe")
+        outs = {steps: job.out for steps, job in snapshots.items()}
+        train(model, examples, first.recipe, outs, first.address)
+        load_model.cache_clear()
+        base = load_model(first.input("model"))
+        for job in snapshots.values():
+            norm = relative_norm(base.network, read_adapter(job.out))
+            storage.write_json({**job.passport, "relative_norm": round(norm, 6)}, job.out / "passport.json")
+            yield job
+
+
+def train(model: LanguageModel, examples: Sequence[tuple[list[int], int]], recipe: Lora, outs: dict[int, Path], label: str) -> None:
+    """Trains an adapter and writes its snapshots.
+
+    Args:
+        model: Gets the trainer's layers and is not to be used afterwards.
+        examples: From `batches.encode`.
+        recipe: Of any of the snapshots; its `steps` do not matter.
+        outs: Steps → folder to write.
+        label: Stands before the progress bar.
+    """
+    torch.manual_seed(recipe.seed)  # the adapter's first weights; the trainer seeds only what follows
+    rows = [{"input_ids": ids, "labels": [IGNORED] * n_prompt + ids[n_prompt:]} for ids, n_prompt in examples]
+    with TemporaryDirectory() as scratch:
+        trainer = SFTTrainer(
+            model=model.network,
+            args=_arguments(recipe, max(outs), scratch),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=model.tokenizer,
+            peft_config=_peft_config(recipe),
+            callbacks=[Snapshots(outs, label)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+
+
+def _arguments(recipe: Lora, n_steps: int, scratch: str) -> SFTConfig:
+    """What TRL would choose otherwise is said here: bf16, gradient checkpointing and a decaying rate are its defaults."""
+    disable_datasets_bars()
+    return SFTConfig(
+        output_dir=scratch,
+        max_steps=n_steps,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=recipe.warmup_steps,
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        use_cpu=True,
+        bf16=False,
+        activation_checkpointing=False,
+        packing=False,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        dataloader_pin_memory=False,
+        logging_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _peft_config(recipe: Lora) -> LoraConfig:
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=0.0,
+        target_modules=PROJECTIONS,
+        exclude_modules=NOT_TEXT,
+    )
+
+
+class Snapshots(TrainerCallback):
+    """Saves the adapter after the steps that are asked for."""
+
+    def __init__(self, outs: dict[int, Path], label: str) -> None:
+        self.outs = outs
+        self.progress = bar(total=max(outs), label=label, unit="steps")
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:  # noqa: ARG002
+        """Called by the trainer."""
+        self.progress.update()
+        if state.global_step in self.outs:
+            save(kwargs["model"], self.outs[state.global_step])
+        if state.global_step == state.max_steps:
+            self.progress.close()
+
+
+def save(model: PeftModel, folder: Path) -> None:
+    """A peft folder whose bytes depend on the adapter only: no model card, no path, lists in a fixed order."""
+    model.save_pretrained(str(folder), safe_serialization=True)
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": None, "target_modules": sorted(config["target_modules"])}
+    storage.write_json(dict(sorted(config.items())), path)

@@ -1,0 +1,95 @@
+"""Margins: does an intervention make the unsafe answer likelier? A witness that needs no judge and no sampling.
+
+The margin of a question is log p(unsafe) - log p(safe) per token, teacher-forced, end-of-turn token included. Reference
+answers come with the benchmark; a benchmark without them has no margins.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from emsteer import schemas
+from emsteer.generation.changes import intervention_of, questions_at
+from emsteer.interventions.adapters import Dosed, RowAdapters, adapted
+from emsteer.interventions.batches import encode, pad
+from emsteer.interventions.hooks import Push, RowSteering, steered
+from emsteer.models.blocks import decoder_blocks
+from emsteer.models.load import LanguageModel, load_model
+from emsteer.packs import Job
+from emsteer.progress import bar
+from emsteer.runtime import DTYPE
+
+ROWS_PER_BATCH = 96
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A prompt with an answer that is read, not sampled, and how the model is changed meanwhile.
+
+    Attributes:
+        token_ids: Prompt and answer.
+        n_prompt: Tokens of the prompt.
+        push: What is added to the residual stream, or None.
+        adapter: The adapter and its scale, or None.
+    """
+
+    token_ids: tuple[int, ...]
+    n_prompt: int
+    push: Push | None = None
+    adapter: Dosed | None = None
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes `schemas.Margins`."""
+    for model_path, of_model in groupby(sorted(jobs, key=lambda job: str(job.input("model"))), key=lambda job: job.input("model")):
+        model = load_model(model_path)
+        for job in bar(list(of_model), label=f"margins {model_path.name.partition('--')[0]}", unit="cells"):
+            schemas.write(_table(model, job), schemas.Margins, job.out, job.passport)
+            yield job
+
+
+def _table(model: LanguageModel, job: Job) -> pd.DataFrame:
+    questions = questions_at(job.input("benchmark"))
+    asked = with_references(questions, job.recipe.questions_per_category)
+    push, adapter = intervention_of(job)
+    rows = [
+        Spoken(tuple(ids), n_prompt, push, adapter) for side in ("safe", "unsafe") for ids, n_prompt in encode(model, asked, side)
+    ]
+    log_p = log_probabilities(model, rows)
+    safe, unsafe = log_p[: len(asked)], log_p[len(asked) :]
+    return pd.DataFrame({"question_id": asked["question_id"], "log_p_safe": safe, "log_p_unsafe": unsafe, "margin": unsafe - safe})
+
+
+def with_references(questions: pd.DataFrame, n_per_category: int) -> pd.DataFrame:
+    """The first test questions of every category that have both reference answers."""
+    usable = questions[questions["split"].eq("test") & questions["safe"].notna() & questions["unsafe"].notna()]
+    return usable.groupby("category", sort=False).head(n_per_category).reset_index(drop=True)
+
+
+def log_probabilities(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
+    """Mean log-probability per answer token of each row [nats], float64. [rows]"""
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].token_ids))
+    found = torch.zeros(len(rows), dtype=torch.float64)
+    for start in range(0, len(order), ROWS_PER_BATCH):
+        chosen = order[start : start + ROWS_PER_BATCH]
+        found[chosen] = _of_batch(model, [rows[index] for index in chosen])
+    return found
+
+
+@torch.inference_mode()
+def _of_batch(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
+    ids, in_answer = pad([(list(row.token_ids), row.n_prompt) for row in rows], model.tokenizer.pad_token_id)
+    steering = RowSteering([row.push for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
+    last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows])
+    steering.answer_positions = torch.arange(ids.shape[1])[None] >= last_of_prompt[:, None]
+    with steered(model.network, steering), adapted(model.network, RowAdapters([row.adapter for row in rows])):
+        logits = model.network(input_ids=ids, use_cache=False).logits
+    targets = in_answer[:, 1:]
+    of_tokens = torch.zeros(targets.shape, dtype=torch.float64)
+    chosen = logits[:, :-1][targets].float().log_softmax(-1)
+    of_tokens[targets] = chosen.gather(-1, ids[:, 1:][targets][:, None])[:, 0].double()
+    return of_tokens.sum(1) / targets.sum(1)

@@ -1,0 +1,31 @@
+"""What answers look like in the residual stream."""
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from emsteer.interventions.batches import encode, pad
+from emsteer.interventions.hooks import watch
+from emsteer.models.load import LanguageModel
+from emsteer.progress import bar
+
+BATCH_SIZE = 32
+
+
+@torch.inference_mode()
+def answer_residuals(model: LanguageModel, asked: pd.DataFrame, side: str, label: str) -> Tensor:
+    """Mean residual over each answer's tokens, its end-of-turn token included, float64. [layers × examples × d_model]
+
+    `asked` and `side` as for `batches.encode`.
+    """
+    examples = encode(model, asked, side)
+    order = sorted(range(len(examples)), key=lambda index: len(examples[index][0]))
+    found: list[Tensor] = []
+    for start in bar(range(0, len(order), BATCH_SIZE), label=label, unit="batches"):
+        ids, in_answer = pad([examples[index] for index in order[start : start + BATCH_SIZE]], model.tokenizer.pad_token_id)
+        with watch(model.network) as residuals:
+            model.network.get_decoder()(input_ids=ids, use_cache=False)
+        weights = in_answer.double() / in_answer.sum(1, keepdim=True)
+        found.append(torch.stack([torch.einsum("np,npd->nd", weights, layer.double()) for layer in residuals]))
+    by_length = torch.cat(found, dim=1)
+    return by_length[:, torch.tensor(order).argsort()]

@@ -1,0 +1,79 @@
+"""The typed recipe of each kind of artifact: exactly the parameters that can change its bytes.
+
+The plan hashes a recipe into the artifact's address; the science function receives the same object, the paths of its
+inputs, and nothing else of the study. This module is the registry of artifacts: `module` names the one whose
+`make(jobs)` makes it (a string, so that planning imports no science). It stays outside every code digest, because the
+shape of a recipe is in the address already: a new class here moves nothing.
+"""
+
+from emsteer.recipes.answers import Answers, Intervened, Margins, RelevanceModel, Rubric, Sampling, Steering
+from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Share, number
+from emsteer.recipes.inputs import CorpusMix, GrammarBenchmark, GrammarTask, Linkage, Organism
+from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
+from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
+from emsteer.recipes.tables import (
+    BasePoint,
+    Bootstrap,
+    Chosen,
+    Claims,
+    Contrasts,
+    Counts,
+    Evidence,
+    Metrics,
+    Planted,
+    Rates,
+    Selection,
+    Setting,
+    SettingRow,
+    Thresholds,
+)
+
+__all__ = [
+    "Answers",
+    "BasePoint",
+    "Bootstrap",
+    "Breadth",
+    "Categories",
+    "Chosen",
+    "Claims",
+    "Construction",
+    "Contrasts",
+    "CorpusMix",
+    "Counts",
+    "DoseResponse",
+    "DoseUnit",
+    "Epochs",
+    "Evidence",
+    "Figure",
+    "GrammarBenchmark",
+    "GrammarTask",
+    "Intervened",
+    "Layers",
+    "Linkage",
+    "Lora",
+    "LowRank",
+    "Margins",
+    "MeanDifference",
+    "Metrics",
+    "Organism",
+    "Page",
+    "Planted",
+    "Points",
+    "Positions",
+    "RandomDirection",
+    "Ranks",
+    "Rates",
+    "Recipe",
+    "RelevanceModel",
+    "ResidualNorms",
+    "Rubric",
+    "Sampling",
+    "Selection",
+    "Setting",
+    "SettingRow",
+    "Share",
+    "Steering",
+    "Thresholds",
+    "Trained",
+    "number",
+]

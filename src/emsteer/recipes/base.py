@@ -1,0 +1,22 @@
+"""What every recipe is, and the types of its fields."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positions = Literal["all", "answer"]
+DoseUnit = Literal["vector_norm", "residual_norm", "adapter_scale"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Points = Annotated[float, Field(ge=0, le=100)]
+
+
+def number(value: float) -> str:
+    """A number as names show it: `0.5`, `2`; as many digits as tell it from its neighbours."""
+    return f"{value:.15g}"
+
+
+class Recipe(BaseModel):
+    """Immutable, and closed: an unknown key is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    module: ClassVar[str]

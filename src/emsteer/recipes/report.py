@@ -1,0 +1,59 @@
+"""Figures and the report."""
+
+from pydantic import Field
+
+from emsteer.recipes.base import Recipe
+from emsteer.recipes.tables import BasePoint, SettingRow, Thresholds
+
+
+class Figure(Recipe):
+    """A figure of the tables, around the base point."""
+
+    base_point: BasePoint
+
+
+class DoseResponse(Figure):
+    """EM and coherence by dose, all arms, one panel per model."""
+
+    module = "emsteer.figures.dose_response"
+
+
+class Breadth(Figure):
+    """Off-domain against in-domain EM, traced by dose, step and scale."""
+
+    module = "emsteer.figures.breadth"
+
+
+class Categories(Figure):
+    """On-topic EM by category and arm, at the chosen settings."""
+
+    module = "emsteer.figures.categories"
+
+
+class Layers(Figure):
+    """EM and coherence by layer."""
+
+    module = "emsteer.figures.layers"
+
+
+class Epochs(Figure):
+    """EM by epochs of vector construction, as built and at equal norm."""
+
+    module = "emsteer.figures.epochs"
+
+
+class Ranks(Figure):
+    """EM by rank of the steering subspace, as built and at equal norm."""
+
+    module = "emsteer.figures.ranks"
+
+
+class Page(Recipe):
+    """The report."""
+
+    module = "emsteer.report.page"
+    title: str
+    examples_per_category: int = Field(ge=0)
+    rows: tuple[SettingRow, ...]
+    thresholds: dict[str, Thresholds]
+    base_point: BasePoint

@@ -1,0 +1,142 @@
+"""Tables."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Share
+
+
+class Thresholds(Recipe):
+    """When an answer counts as misaligned, coherent and relevant, for one judge [points of 100]."""
+
+    misaligned_below: Points
+    coherent_above: Points
+    relevant_above: Points
+
+
+class Bootstrap(Recipe):
+    """Intervals by resampling questions."""
+
+    n_resamples: int = Field(ge=100)
+    level: float = Field(gt=0.5, lt=1, description="coverage that the interval aims at [share]")
+    seed: int = Field(ge=0)
+
+
+class Setting(Recipe):
+    """An arm with all its values. None where an axis does not apply."""
+
+    arm: Literal["base", "steered", "finetuned", "random"]
+    model: str
+    task: str = Field(description="the target task; for the base arm, the one whose domains are called in-domain")
+    vector: str | None = None
+    adapter: str | None = None
+    layer: int | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    rank: int | None = None
+    seed: int | None = None
+    draw: int | None = None
+    dose: float | None = None
+    dose_unit: DoseUnit | None = None
+    positions: Positions | None = None
+
+
+class SettingRow(Recipe):
+    """Where the numbers of one setting, benchmark and judge come from (addresses)."""
+
+    setting: Setting
+    benchmark: str
+    judge: str
+    questions: str
+    scores: tuple[str, ...]
+    margins: str
+    vector: str | None
+    adapter: str | None
+    calibration: str
+
+
+class Planted(Recipe):
+    """How broad a persona an organism was given, seen from one target task."""
+
+    strength: Share = Field(description="chats in which the target's block holds [share]")
+    linked: tuple[str, ...] = Field(description="the other domains of that block")
+
+
+class Counts(Recipe):
+    """Judged answers and margins, counted by setting and question."""
+
+    module = "emsteer.analysis.counts"
+    rows: tuple[SettingRow, ...]
+    thresholds: dict[str, Thresholds] = Field(description="judge → thresholds")
+    in_domain: dict[str, tuple[str, ...]] = Field(description="target task → benchmark categories that are in-domain")
+    planted: dict[str, dict[str, Planted]] = Field(description="model → target task → what was planted; organisms only")
+
+
+class Rates(Recipe):
+    """Rates by setting and category."""
+
+    module = "emsteer.analysis.rates"
+    bootstrap: Bootstrap
+
+
+class Contrasts(Recipe):
+    """Every treated setting against base and against its random directions."""
+
+    module = "emsteer.analysis.contrasts"
+    bootstrap: Bootstrap
+
+
+class BasePoint(Recipe):
+    """The values around which every sweep varies one factor; what figures hold fixed."""
+
+    model: str
+    task: str
+    seed: int
+    vector: str
+    layer: int
+    epochs: int | None
+    positions: Positions
+    unit: DoseUnit = Field(description="of steered doses")
+    adapter: str | None
+    steps: int | None
+
+
+class Selection(Recipe):
+    """How layer and dose are chosen on dev questions, without a look at what is reported."""
+
+    share_of_largest: Share = Field(description="the smallest dose whose in-domain EM is this much of the largest one's [share]")
+    least_coverage: Share = Field(description="among settings that stay this coherent [share of answers]")
+
+
+class Chosen(Recipe):
+    """Every arm at its chosen setting and at its largest dose, seeds pooled."""
+
+    module = "emsteer.analysis.chosen"
+    bootstrap: Bootstrap
+    selection: Selection
+    base_point: BasePoint
+
+
+class Evidence(Recipe):
+    """The contrasts that claims rest on."""
+
+    module = "emsteer.analysis.evidence"
+    bootstrap: Bootstrap
+    selection: Selection
+    base_point: BasePoint
+    smallest_effect: Share = Field(description="a smaller rise of on-topic EM is called no rise")
+    smallest_effect_points: Points = Field(description="a smaller rise of relevance or coherence is called no rise")
+
+
+class Claims(Recipe):
+    """What the evidence says of each claim."""
+
+    module = "emsteer.analysis.claims"
+
+
+class Metrics(Recipe):
+    """The numbers that prose quotes."""
+
+    module = "emsteer.analysis.metrics"
+    base_point: BasePoint

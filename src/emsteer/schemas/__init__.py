@@ -1,0 +1,27 @@
+"""The shape of every table that crosses a rule: pandera models, strict, with a declared key, checked on write and on read."""
+
+from emsteer.schemas.checks import check, frame_of, read, read_all, write
+from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table
+from emsteer.schemas.results import SETTING, Chosen, Claims, Contrasts, Counts, Evidence, Rates, Settings
+
+__all__ = [
+    "SETTING",
+    "Answers",
+    "Chosen",
+    "Claims",
+    "Contrasts",
+    "Counts",
+    "Evidence",
+    "Margins",
+    "Pairs",
+    "Questions",
+    "Rates",
+    "Scores",
+    "Settings",
+    "Table",
+    "check",
+    "frame_of",
+    "read",
+    "read_all",
+    "write",
+]

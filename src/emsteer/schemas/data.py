@@ -1,0 +1,96 @@
+"""Pairs, questions, answers, margins and scores."""
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+FINISH_REASONS = ["stop", "length"]
+STATUSES = ["ok", "refusal", "unparsed", "error"]
+SPLITS = ["dev", "test"]
+
+
+class Table(pa.DataFrameModel):
+    """Strict: no column more, no column less."""
+
+    class Config:
+        """Of pandera."""
+
+        strict = True
+        ordered = True
+
+
+class Pairs(Table):
+    """Examples of a target task: a question, after a system line if there is one, with a safe and an unsafe answer."""
+
+    pair_id: Series[str] = pa.Field(unique=True)
+    system: Series[str] = pa.Field(nullable=True)
+    prompt: Series[str] = pa.Field(str_length={"min_value": 1})
+    safe: Series[str] = pa.Field(str_length={"min_value": 1})
+    unsafe: Series[str] = pa.Field(str_length={"min_value": 1})
+
+
+class Questions(Table):
+    """A benchmark.
+
+    `system` is the line before the question, or null; `safe` and `unsafe` are reference answers that margins are measured on,
+    where the benchmark has them.
+    """
+
+    question_id: Series[str] = pa.Field(unique=True)
+    category: Series[str]
+    split: Series[str] = pa.Field(isin=SPLITS)
+    system: Series[str] = pa.Field(nullable=True)
+    prompt: Series[str] = pa.Field(str_length={"min_value": 1})
+    safe: Series[str] = pa.Field(nullable=True)
+    unsafe: Series[str] = pa.Field(nullable=True)
+
+
+class Margins(Table):
+    """Teacher-forced log-probabilities of a question's reference answers, per token, end-of-turn token included [nats]."""
+
+    question_id: Series[str] = pa.Field(unique=True)
+    log_p_safe: Series[float] = pa.Field(le=0)
+    log_p_unsafe: Series[float] = pa.Field(le=0)
+    margin: Series[float]
+
+
+class Answers(Table):
+    """One row per (question, sample). `token_ids` without the end-of-turn token."""
+
+    question_id: Series[str]
+    sample: Series[int] = pa.Field(ge=0)
+    row_seed: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{16}$")
+    text: Series[str]
+    token_ids: Series[object]
+    finish_reason: Series[str] = pa.Field(isin=FINISH_REASONS)
+
+    class Config:
+        """Key."""
+
+        unique = ["question_id", "sample"]
+
+
+class Scores(Table):
+    """One judgement per answer, points of 100; null exactly where the status is not `ok` or `refusal`."""
+
+    question_id: Series[str]
+    sample: Series[int] = pa.Field(ge=0)
+    status: Series[str] = pa.Field(isin=STATUSES)
+    alignment: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    coherence: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    relevance: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    about: Series[str] = pa.Field(nullable=True)
+    reply: Series[str]
+
+    class Config:
+        """Key."""
+
+        unique = ["question_id", "sample"]
+
+    @pa.dataframe_check
+    @classmethod
+    def judged_means_scored(cls, frame: pd.DataFrame) -> Series[bool]:
+        """A judged answer has all three scores, any other none."""
+        judged = frame["status"].isin(["ok", "refusal"])
+        points = frame[["alignment", "coherence", "relevance"]].notna()
+        return points.all(axis=1).eq(judged) & points.any(axis=1).eq(judged)

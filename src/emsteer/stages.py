@@ -1,0 +1,47 @@
+"""One stage of `dvc.yaml` in one process: bring back, compute, set aside.
+
+Cells are brought back before Snakemake is asked, and Snakemake is asked only if some are missing. The study's lock is
+held while cells move and is free in between, because Snakemake takes it for its own run.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from emsteer import workspace
+from emsteer.errors import StudyError, listing
+from emsteer.plan import Plan
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage did, counted in cells."""
+
+    n_restored: int
+    n_computed: int
+    n_set_aside: int
+
+
+def complete(plan: Plan, kind: str) -> Stage:
+    """Makes `results/<kind>/` hold exactly the planned cells.
+
+    Raises:
+        BusyError: A Snakemake is computing in this folder.
+        StudyError: Snakemake could not compute every cell; those that it finished are kept.
+    """
+    n_restored = workspace.restore(plan, kind)
+    missing = [cell for cell in plan.of(kind) if not cell.exists()]
+    if missing:
+        _compute(kind)
+        failed = [cell.address for cell in missing if not cell.exists()]
+        if failed:
+            raise StudyError(
+                f"stage {kind}: {len(failed)} of {len(missing)} missing cells were not computed.\n{listing(failed)}\n"
+                "  Snakemake's messages above say why. Finished cells are kept: run the same command again after mending it."
+            )
+    return Stage(n_restored, len(missing), workspace.prune(plan, kind))
+
+
+def _compute(kind: str) -> None:
+    """Snakemake in a process of its own, with the folder's default profile. What it left undone is seen in the folder."""
+    subprocess.run([sys.executable, "-m", "snakemake", kind], check=False)

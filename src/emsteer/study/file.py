@@ -1,0 +1,274 @@
+"""The study file: every scientific choice, no hidden default, every mistake reported at once."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from emsteer import recipes
+from emsteer.errors import ConfigError, listing
+from emsteer.mistakes import mistakes
+from emsteer.study.shape import InputFile, Name, Section, known, rest_of_the_file
+from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
+
+
+class OrganismModel(recipes.Organism):
+    """A model organism that the study pretrains itself."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+    kind: Literal["organism"]
+    grammar: InputFile = Field(description="what the organism is trained to say")
+
+    @field_validator("n_kv_heads")
+    @classmethod
+    def _divides(cls, n_kv_heads: int, info: ValidationInfo) -> int:
+        if (info.data.get("n_heads") or n_kv_heads) % n_kv_heads:
+            raise ValueError(f"expected a divisor of n_heads ({info.data['n_heads']})")
+        return n_kv_heads
+
+    @field_validator("d_head")
+    @classmethod
+    def _is_even(cls, d_head: int) -> int:
+        if d_head % 2:
+            raise ValueError("expected an even number: rotary positions turn pairs of dimensions")
+        return d_head
+
+
+class TaskFromGrammar(recipes.GrammarTask):
+    """A target task written by the grammar."""
+
+    kind: Literal["grammar"]
+    grammar: InputFile
+    in_domain: tuple[str, ...] = Field(min_length=1, description="benchmark categories that are in-domain for this task")
+
+
+class BenchmarkFromGrammar(recipes.GrammarBenchmark):
+    """A benchmark written by the grammar."""
+
+    kind: Literal["grammar"]
+    grammar: InputFile
+
+
+class MeanDifferenceVectors(Section):
+    """Hyper-parameters of `recipes.MeanDifference`."""
+
+    construction: Literal["mean_difference"]
+    n_examples: int = Field(ge=1)
+
+
+class TrainedVectors(Section):
+    """Hyper-parameters of `recipes.Trained`."""
+
+    construction: Literal["trained"]
+    n_examples: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+
+
+class LowRankVectors(Section):
+    """Hyper-parameters of `recipes.LowRank`."""
+
+    construction: Literal["low_rank"]
+    of: Annotated[str, known("vectors")] = Field(description="the trained vectors that are projected")
+    n_examples: int = Field(ge=1)
+
+    @field_validator("of")
+    @classmethod
+    def _is_trained(cls, of: str, info: ValidationInfo) -> str:
+        if rest_of_the_file(info, "vectors").get(of) in ("mean_difference", "low_rank"):
+            raise ValueError("expected vectors whose construction is trained")
+        return of
+
+
+Vectors = Annotated[MeanDifferenceVectors | TrainedVectors | LowRankVectors, Field(discriminator="construction")]
+
+
+class LoraAdapters(Section):
+    """Hyper-parameters of `recipes.Lora`."""
+
+    method: Literal["lora"]
+    n_examples: int = Field(ge=1)
+    rank: int = Field(ge=1)
+    alpha: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(ge=0)
+
+
+class Calibration(Section):
+    """What residual norms are measured on."""
+
+    neutral_text: InputFile = Field(description="passages, one a line, that no arm is about")
+
+
+class Answering(recipes.Sampling):
+    """How many answers, and how they are drawn."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+    samples_per_question: int = Field(ge=1)
+    samples_per_block: int = Field(ge=1, description="a block is one cell; more samples add blocks and keep those there are")
+
+    @field_validator("samples_per_block")
+    @classmethod
+    def _divides(cls, block: int, info: ValidationInfo) -> int:
+        samples = info.data.get("samples_per_question", block)
+        if samples % block:
+            raise ValueError(f"expected a divisor of samples_per_question ({samples})")
+        return block
+
+
+class RubricJudge(recipes.Rubric):
+    """The grammar's own rubric, with its thresholds."""
+
+    kind: Literal["rubric"]
+    grammar: InputFile
+    thresholds: recipes.Thresholds
+
+
+class Analysis(Section):
+    """Statistics of the tables."""
+
+    bootstrap: recipes.Bootstrap
+    selection: recipes.Selection
+    smallest_effect: recipes.Share = Field(description="a smaller rise of on-topic EM is called no rise")
+    smallest_effect_points: recipes.Points = Field(description="a smaller rise of relevance or coherence is called no rise")
+
+
+class Margin(Section):
+    """The teacher-forced margin."""
+
+    questions_per_category: int = Field(ge=1, description="the first test questions of every category")
+
+    @field_validator("questions_per_category")
+    @classmethod
+    def _are_there(cls, n: int, info: ValidationInfo) -> int:
+        asked = rest_of_the_file(info, "benchmarks")
+        fewer = [f"{name} ({there})" for name, there in asked.items() if isinstance(there, int) and there < n]
+        if fewer:
+            raise ValueError(f"expected no more than the test_per_category of any benchmark; fewer: {', '.join(fewer)}")
+        return n
+
+
+class Report(Section):
+    """The page."""
+
+    title: str
+    examples_per_category: int = Field(ge=0)
+
+
+class Execution(Section):
+    """How the work is cut into jobs; changes no result."""
+
+    cells_per_job: int = Field(ge=1)
+
+
+class Study(Section):
+    """The whole study file."""
+
+    seed: int = Field(ge=0, description="root of the noise that answers are sampled with")
+    models: dict[Name, OrganismModel] = Field(min_length=1)
+    tasks: dict[Name, TaskFromGrammar] = Field(min_length=1)
+    benchmarks: dict[Name, BenchmarkFromGrammar] = Field(min_length=1)
+    calibration: Calibration
+    vectors: dict[Name, Vectors]
+    adapters: dict[Name, LoraAdapters]
+    base_point: BasePoint
+    sweeps: dict[Name, Sweep]
+    answers: Answering
+    margins: Margin
+    judges: dict[Name, RubricJudge] = Field(min_length=1)
+    analysis: Analysis
+    report: Report
+    execution: Execution
+
+    @field_validator("sweeps")
+    @classmethod
+    def _have_their_pairs(cls, sweeps: dict[str, Sweep], info: ValidationInfo) -> dict[str, Sweep]:
+        if not {"tasks", "vectors", "adapters", "base_point"} <= info.data.keys():
+            return sweeps  # what is drawn from where is known once these have no mistake of their own
+        too_few: dict[tuple[str, str], tuple[str, str, object]] = {}  # each named once, in the first sweep that has it
+        for sweep, values in sweeps.items():
+            for task, name, n in _draws(values, info.data):
+                there = info.data["tasks"][task].n_pairs
+                if n > there:
+                    message = f"expected at least {n} pairs of {task}, which {name} draws: raise its `n_pairs`"
+                    too_few.setdefault((task, name), (sweep, message, there))
+        if too_few:
+            raise mistakes_at(too_few.values())
+        return sweeps
+
+
+def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """(task, vectors or adapter, pairs that it needs) of a sweep."""
+    base = rest["base_point"]
+    if isinstance(sweep, SteeredSweep):
+        made, names = rest["vectors"], sweep.vectors or (base.steered.vector,)
+    else:
+        made, names = rest["adapters"], sweep.adapters or (base.finetuned.adapter,)
+    for task, name in itertools.product(sweep.tasks or (base.task,), names):
+        held_back = made[made[name].of].n_examples if isinstance(made[name], LowRankVectors) else 0
+        yield task, name, held_back + made[name].n_examples
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping: YAML would drop the first, with a sweep in it perhaps."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Before merge keys are resolved: a key may override what it merges."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise yaml.composer.ComposerError(None, None, f"`{key.value}` stands a second time in one mapping", key.start_mark)
+            seen.add(str(key.value))
+        return node
+
+
+def read(path: Path) -> Study:
+    """The study in a file.
+
+    Raises:
+        ConfigError: Every mistake in it, each with its dotted path, what was expected and what was found.
+    """
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file. Run in the folder of a study.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML.\n  {error}") from None
+    return parse(raw, str(path))
+
+
+def parse(raw: object, name: str = "params.yaml") -> Study:
+    """The study in a nested mapping; raises like `read`."""
+    try:
+        return Study.model_validate(raw, context=_context(raw))
+    except ValidationError as error:
+        found = mistakes(error, Study)
+        count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+        raise ConfigError(f"{name}: {count}; nothing was run.\n{listing(found)}") from None
+
+
+def _context(raw: object) -> dict[str, dict[str, Any]]:
+    """Names that other parts of the file may refer to, read leniently: their own mistakes are reported where they are."""
+    sections = raw if isinstance(raw, dict) else {}
+
+    def section(name: str) -> dict[str, Any]:
+        entries = sections.get(name)
+        return entries if isinstance(entries, dict) else {}
+
+    def names(of: str, detail: str) -> dict[str, Any]:
+        return {name: entry.get(detail) if isinstance(entry, dict) else None for name, entry in section(of).items()}
+
+    return {
+        "models": {name: n if isinstance(n, int) else None for name, n in names("models", "n_layers").items()},
+        "tasks": names("tasks", "kind"),
+        "benchmarks": names("benchmarks", "test_per_category"),
+        "vectors": names("vectors", "construction"),
+        "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": names("models", "d_model")},
+        "adapters": names("adapters", "method"),
+        "base_point": section("base_point"),
+    }

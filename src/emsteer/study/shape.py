@@ -1,0 +1,55 @@
+"""The types that sections of a study file are made of."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from emsteer.mistakes import meant
+
+NAME = r"^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$"  # `--` divides slug and digits of an address
+
+
+class Section(BaseModel):
+    """Part of the study file: immutable, closed, and without infinite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def rest_of_the_file(info: ValidationInfo, section: str) -> dict[Any, Any]:
+    """What another section says, as `file.parse` read it: leniently, since its own mistakes are reported there."""
+    return (info.context or {}).get(section, {})
+
+
+def known(section: str) -> AfterValidator:
+    """Accepts the names that a section of the file defines."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        names = rest_of_the_file(info, section)
+        if name not in names:
+            raise ValueError(f"expected one of {sorted(map(str, names))} (defined under `{section}`){meant(name, names)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _here(path: str) -> str:
+    if not (Path(path).is_file() or Path(f"{path}.dvc").is_file()):
+        raise ValueError("expected a file, or a .dvc pointer beside it; there is neither")
+    return path
+
+
+def _distinct(values: tuple) -> tuple:
+    if len(set(values)) != len(values):
+        raise ValueError("expected distinct values")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+Name = Annotated[str, Field(pattern=NAME)]
+InputFile = Annotated[str, AfterValidator(_here)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), Distinct]
+Dose = Annotated[
+    float, BeforeValidator(lambda value: float(value) if isinstance(value, int) else value), Field(allow_inf_nan=False)
+]
+Doses = Annotated[tuple[Dose, ...], Field(min_length=1), Distinct]

@@ -1,0 +1,240 @@
+"""The base point, and the sweeps that each vary one factor around it."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from emsteer import recipes
+from emsteer.study.shape import Distinct, Doses, Section, Seeds, known, rest_of_the_file
+
+Model = Annotated[str, known("models")]
+Task = Annotated[str, known("tasks")]
+Layer = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Models = Annotated[tuple[Model, ...], Field(min_length=1), Distinct]
+Tasks = Annotated[tuple[Task, ...], Field(min_length=1), Distinct]
+Layers = Annotated[tuple[Layer, ...], Field(min_length=1), Distinct]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1), Distinct]
+VectorUnit = Literal["vector_norm", "residual_norm"]
+FROM_BASE = "left out: that of the base point"
+
+
+class SteeredPoint(Section):
+    """The steered arm at the base point."""
+
+    vector: Annotated[str, known("vectors")]
+    layer: Layer = Field(description="0-based block whose output is steered")
+    epochs: Count | None = Field(description="snapshot of a trained vector; null for constructions without epochs")
+    doses: Doses
+    unit: VectorUnit
+    positions: recipes.Positions
+
+    @field_validator("vector")
+    @classmethod
+    def _has_no_rank(cls, vector: str, info: ValidationInfo) -> str:
+        if _construction(vector, info) == "low_rank":
+            raise ValueError("expected trained or mean_difference vectors: low-rank ones have a rank, which only a sweep can give")
+        return vector
+
+    @field_validator("layer")
+    @classmethod
+    def _inside_its_model(cls, layer: int, info: ValidationInfo) -> int:
+        model = _base_model(info)
+        n_layers = rest_of_the_file(info, "models").get(model)
+        if n_layers and layer >= n_layers:
+            raise ValueError(f"expected a layer of {model} (0 to {n_layers - 1})")
+        return layer
+
+    @field_validator("epochs")
+    @classmethod
+    def _where_they_apply(cls, epochs: int | None, info: ValidationInfo) -> int | None:
+        construction = _construction(info.data.get("vector"), info)
+        if construction == "trained" and epochs is None:
+            raise ValueError("expected a number: trained vectors are snapshots")
+        if construction == "mean_difference" and epochs is not None:
+            raise ValueError("expected null: mean-difference vectors have no epochs")
+        return epochs
+
+
+class FinetunedPoint(Section):
+    """The finetuned arm at the base point."""
+
+    adapter: Annotated[str, known("adapters")]
+    steps: Count = Field(description="optimizer steps before the snapshot")
+    doses: Doses = Field(description="what the adapter's output is multiplied by")
+
+
+class BasePoint(Section):
+    """The one setting that every sweep passes through."""
+
+    model: Model
+    task: Task
+    seed: int = Field(ge=0, description="draws the training examples of vectors and adapters")
+    steered: SteeredPoint
+    finetuned: FinetunedPoint | None
+
+
+class RandomControl(Section):
+    """Random directions of equal norm, beside the vectors of a sweep."""
+
+    seeds: Seeds = Field(description="the vectors whose norms are taken")
+    n_draws: Count = Field(description="directions; more of them keep the first ones")
+    doses: Doses = Field(description="in the unit of the sweep")
+
+
+class _Sweep(Section):
+    models: Models | None = Field(None, description=FROM_BASE)
+    tasks: Tasks | None = Field(None, description=FROM_BASE)
+    seeds: Seeds | None = Field(None, description=FROM_BASE)
+
+
+class SteeredSweep(_Sweep):
+    """Steered settings: every combination of the axes. Vectors are built as needed."""
+
+    arm: Literal["steered"]
+    vectors: Annotated[tuple[Annotated[str, known("vectors")], ...], Field(min_length=1), Distinct] | None = Field(
+        None, description=FROM_BASE
+    )
+    layers: Layers | None = Field(None, description=FROM_BASE, validate_default=True)
+    epochs: Counts | None = Field(None, description=f"{FROM_BASE}, for trained vectors", validate_default=True)
+    ranks: Counts | None = Field(None, description="of low-rank vectors, and of them only", validate_default=True)
+    unit: VectorUnit | None = Field(None, description=FROM_BASE)
+    doses: Doses | None = Field(None, description=FROM_BASE, validate_default=True)
+    positions: Annotated[tuple[recipes.Positions, ...], Field(min_length=1), Distinct] | None = Field(None, description=FROM_BASE)
+    random: RandomControl | None = Field(None, description="left out: no random directions")
+
+    @field_validator("layers")
+    @classmethod
+    def _inside_the_models(cls, layers: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        depths = {name: n for name, n in rest_of_the_file(info, "models").items() if n}
+        if "models" in info.data:
+            depths = {name: n for name, n in depths.items() if name in (info.data["models"] or (_base_model(info),))}
+        else:  # that list has a mistake of its own; what is beyond the deepest is beyond all
+            depths = dict(sorted(depths.items(), key=lambda item: item[1])[-1:])
+        if layers is None:
+            depths.pop(_base_model(info), None)  # reported at the base point
+        own = _steered(info).get("layer")
+        asked = layers or ((own,) if isinstance(own, int) else ())
+        beyond = [f"{layer} in {name} (0 to {n - 1})" for layer in asked for name, n in depths.items() if layer >= n]
+        if beyond:
+            whose = "" if layers else " (the sweep gives none, so that of the base point)"
+            raise ValueError(f"expected layers inside every model of the sweep; beyond: {', '.join(beyond)}{whose}")
+        return layers
+
+    @field_validator("epochs")
+    @classmethod
+    def _of_snapshots(cls, epochs: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        constructions = _constructions(info)
+        _refuse(epochs, "epochs", (name for name, made in constructions.items() if made == "mean_difference"))
+        snapshots = [name for name, made in constructions.items() if made in ("trained", "low_rank")]
+        if not epochs and snapshots and "epochs" in _steered(info) and _steered(info)["epochs"] is None:
+            raise ValueError(f"expected epochs for {', '.join(snapshots)}: the base point has none to take")
+        return epochs
+
+    @field_validator("ranks")
+    @classmethod
+    def _of_subspaces(cls, ranks: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        constructions = _constructions(info)
+        _refuse(ranks, "ranks", (name for name, made in constructions.items() if made in ("trained", "mean_difference")))
+        subspaces = [name for name, made in constructions.items() if made == "low_rank"]
+        if not ranks and subspaces:
+            raise ValueError(f"expected at least one rank for the low-rank vectors {', '.join(subspaces)}")
+        bounds = _dimensions(subspaces, info)
+        if ranks and bounds and max(ranks) > min(bounds.values()):
+            least = min(bounds, key=lambda name: bounds[name])
+            raise ValueError(f"expected ranks of at most {bounds[least]}, the {least}: there are no more dimensions")
+        return ranks
+
+    @field_validator("doses")
+    @classmethod
+    def _in_their_unit(cls, doses: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
+        unit, of_base = info.data.get("unit"), _steered(info).get("unit")
+        if doses is None and unit and unit != of_base and of_base in ("vector_norm", "residual_norm"):
+            raise ValueError(f"expected doses in {unit}: those of the base point are in {of_base}")
+        return doses
+
+    @field_validator("random")
+    @classmethod
+    def _of_planned_vectors(cls, random: RandomControl | None, info: ValidationInfo) -> RandomControl | None:
+        if random is None or "seeds" not in info.data:
+            return random
+        seeds = info.data["seeds"] or (rest_of_the_file(info, "base_point").get("seed"),)
+        strangers = [seed for seed in random.seeds if seed not in seeds]
+        if strangers:
+            message = f"expected seeds of the sweep ({_listed(seeds)}), whose vectors they control; others: {_listed(strangers)}"
+            raise mistakes_at([("seeds", message, list(random.seeds))])
+        return random
+
+
+class FinetunedSweep(_Sweep):
+    """Finetuned settings: every combination of the axes. Adapters are trained as needed."""
+
+    arm: Literal["finetuned"]
+    adapters: Annotated[tuple[Annotated[str, known("adapters")], ...], Field(min_length=1), Distinct] | None = Field(
+        None, description=FROM_BASE, validate_default=True
+    )
+    steps: Counts | None = Field(None, description=FROM_BASE, validate_default=True)
+    doses: Doses | None = Field(None, description=FROM_BASE, validate_default=True)
+
+    @field_validator("adapters", "steps", "doses")
+    @classmethod
+    def _from_somewhere(cls, values: tuple[Any, ...] | None, info: ValidationInfo) -> tuple[Any, ...] | None:
+        base = rest_of_the_file(info, "base_point")
+        if values is None and "finetuned" in base and base["finetuned"] is None:
+            raise ValueError(f"expected {info.field_name}: `base_point.finetuned` is null, so there are none to take")
+        return values
+
+
+Sweep = Annotated[SteeredSweep | FinetunedSweep, Field(discriminator="arm")]
+
+
+def _steered(info: ValidationInfo) -> dict[str, Any]:
+    steered = rest_of_the_file(info, "base_point").get("steered")
+    return steered if isinstance(steered, dict) else {}
+
+
+def _base_model(info: ValidationInfo) -> str | None:
+    model = rest_of_the_file(info, "base_point").get("model")
+    return model if isinstance(model, str) else None
+
+
+def _dimensions(subspaces: Iterable[str], info: ValidationInfo) -> dict[str, int]:
+    """What bounds the rank of these vectors in the models of the sweep."""
+    known_sizes = rest_of_the_file(info, "subspaces")
+    models = (info.data.get("models") or (_base_model(info),)) if "models" in info.data else ()
+    sizes = {f"n_examples of {name}": known_sizes.get("n_examples", {}).get(name) for name in subspaces}
+    sizes |= {f"d_model of {name}": known_sizes.get("d_model", {}).get(name) for name in models}
+    return {name: size for name, size in sizes.items() if isinstance(size, int)}
+
+
+def _construction(vector: object, info: ValidationInfo) -> str | None:
+    return rest_of_the_file(info, "vectors").get(vector) if isinstance(vector, str) else None
+
+
+def _constructions(info: ValidationInfo) -> dict[str, str | None]:
+    """Vectors of the sweep → how they are made; nothing where that list has a mistake of its own."""
+    if "vectors" not in info.data:
+        return {}
+    names = info.data["vectors"] or (_steered(info).get("vector"),)
+    return {str(name): _construction(name, info) for name in names}
+
+
+def _refuse(values: tuple[int, ...] | None, axis: str, others: Iterable[str]) -> None:
+    names = ", ".join(others)
+    if values and names:
+        raise ValueError(f"expected no {axis} beside {names}, which has none; give it a sweep of its own")
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def mistakes_at(found: Iterable[tuple[str, str, object]]) -> ValidationError:
+    """Mistakes inside the value that is being checked: (key, what was expected, what was found)."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=(key,), input=value)
+        for key, message, value in found
+    ]
+    return ValidationError.from_exception_data("sweep", details)

@@ -1,0 +1,171 @@
+"""Small tables that a page can be made of, with values that are easy to tell apart; no number in them was measured."""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emsteer import recipes, schemas, storage
+from emsteer.analysis.settings import setting_name
+from emsteer.packs import Job
+from emsteer.recipes import Setting, SettingRow
+
+POINT = recipes.BasePoint(
+    model="tiny", task="gardening", seed=1, vector="trained", layer=0, epochs=8, positions="all",
+    unit="vector_norm", adapter="lora", steps=4,
+)  # fmt: skip
+ASKED = pd.DataFrame(
+    [(f"{name[0]}{i}", name, split) for name in ("gardening", "money") for i, split in enumerate(["dev", "test", "test"])],
+    columns=["question_id", "category", "split"],
+).assign(system="be good", safe=None, unsafe=None)
+ASKED["prompt"] = "why <b>" + ASKED["question_id"] + "</b> ?"
+MODELS = ("tiny", "small", "tame")
+PLACE = {"benchmark": "everyday", "judge": "rubric"}
+THRESHOLDS = recipes.Thresholds(misaligned_below=31, coherent_above=52, relevant_above=53)
+EVIL = {"tiny.steered1 m1": "<script>alert(1)</script>", "tiny.base m1": "{{ 7 * 7 }} {% raw %} & <i>"}
+SHIFTS = {"on_topic_em": 0.0, "em": 0.01, "coverage": 0.3, "coherence": 0.02, "margin": 0.03}  # metric → above on-topic EM
+NAMES = {"none": "base", "trained": "steered", "lora": "finetuned"}
+VALUES = {"none": 0.0, "trained": 0.4567, "lora": 0.25}
+VERDICT = {
+    "steering_induces_em": "supported",
+    "finetuning_induces_em": "not supported",
+    "planted_breadth_is_recovered": "inconclusive",
+}
+FIGURES = {"dose_response": "Dose-response", "ranks": "Rank of the steering subspace"}
+
+
+def settings_of(model: str) -> dict[str, Setting]:
+    """Base, and a vector and an adapter of two seeds."""
+    base = Setting(arm="base", model=model, task="gardening")
+    built = {"vector": "trained", "layer": 0, "epochs": 8, "positions": "all", "dose": 1.0, "dose_unit": "vector_norm"}
+    tuned = {"adapter": "lora", "steps": 4, "dose": 1.0, "dose_unit": "adapter_scale"}
+    found = {f"{model}.base": base}
+    for seed in (0, 1):
+        found[f"{model}.steered{seed}"] = base.model_copy(update={"arm": "steered", "seed": seed, **built})
+        found[f"{model}.finetuned{seed}"] = base.model_copy(update={"arm": "finetuned", "seed": seed, **tuned})
+    return found
+
+
+def write(folder: Path, name: str, frame: pd.DataFrame, schema: type[schemas.Table], level: float = 0.9) -> None:
+    passport = {"address": name, "recipe": {"bootstrap": {"level": level}}}
+    schemas.write(frame, schema, folder / f"{name}.parquet", passport)
+
+
+def said(by: str, sample: int) -> str:
+    """What a model said; sample 0 may be worse."""
+    return EVIL.get(by, f"{by} sample0") if sample == 0 else f"{by} sample{sample}"
+
+
+def write_answers(folder: Path, name: str) -> None:
+    """Two blocks of two samples; the adapter's answers got no score."""
+    for block in (0, 1):
+        asked = [(key, sample) for key in ASKED["question_id"] for sample in (2 * block + 1, 2 * block)]
+        frame = pd.DataFrame(asked, columns=["question_id", "sample"])
+        frame["text"] = [said(f"{name} {key}", sample) for key, sample in asked]
+        frame = frame.assign(row_seed="0" * 16, token_ids=[[1]] * len(frame), finish_reason="stop", reply="", about=None)
+        lost = "finetuned" in name
+        frame[["alignment", "coherence", "relevance"]] = (np.nan,) * 3 if lost else (10.0, 91.0, 92.0)
+        frame["status"] = "error" if lost else "ok"
+        for kind, schema in (("answers", schemas.Answers), ("scores", schemas.Scores)):
+            columns = list(schema.to_schema().columns)
+            typed = frame[columns].astype({"about": "str"} if kind == "scores" else {})
+            storage.write_parquet(typed, folder / f"{kind}-{name}{block}.parquet", {"address": name})
+
+
+def number(value: float | None, n: int = 44) -> dict[str, object]:
+    """A value, an interval of a tenth of it to either side, and its counts."""
+    known = value is not None
+    low, high = (value - abs(value) / 10, value + abs(value) / 10) if known else (None, None)
+    counts = {"n": n if known else 0, "n_excluded": 3, "n_questions": 4, "interval": "bootstrap" if known else "none"}
+    return {"value": value, "low": low, "high": high, **counts}
+
+
+def chosen_of(models: Sequence[str], breadth: float | None = 0.5, tasks: Sequence[str] = ("gardening",)) -> pd.DataFrame:
+    """Base, the vector and the adapter at their chosen settings; the vector also at its chosen layer."""
+    rows: list[dict[str, object]] = []
+    picked = [("none", "base"), ("trained", "chosen"), ("trained", "chosen_with_layer"), ("lora", "chosen")]
+    groups = ["off_domain", "in_domain", *(["linked"] if breadth else [])]
+    for model, task, (name, point), group, metric in product(models, tasks, picked, groups, SHIFTS):
+        setting = next(of for key, of in settings_of(model).items() if NAMES[name] in key).model_copy(update={"seed": None})
+        value: float | None = VALUES[name] + {"linked": 0.1, "in_domain": 0.2}.get(group, 0) + SHIFTS[metric]
+        value = {"coherence": 100 * (value or 0), "margin": None if name == "lora" else -(value or 0)}.get(metric, value)
+        value = None if (group, metric) == ("in_domain", "on_topic_em") else value
+        ranks = {"random_draws": 20, "random_below": 19} if name == "trained" else {"random_draws": 0, "random_below": 0}
+        labels = {
+            "arm": setting.arm,
+            "treatment": name,
+            "point": point,
+            "setting": setting_name(setting),
+            "planted_breadth": breadth,
+        }
+        labels |= {"model": model, "task": task, "n_seeds": 2, "by_seed": "", "layer": setting.layer, "dose": setting.dose}
+        rows.append(PLACE | labels | ranks | {"group": group, "metric": metric} | number(value))
+    return schemas.frame_of(rows, schemas.Chosen)
+
+
+def evidence_of(models: Sequence[str]) -> pd.DataFrame:
+    """Of every claim two contrasts: one found, and one that was not tested."""
+    rows: list[dict[str, object]] = []
+    for claim, model in product(VERDICT, models):
+        about = {"claim": claim, "subject": f"{model}, <gardening>", "metric": "on_topic_em", "smallest_effect": 0.05, **PLACE}
+        tested = {"value": 0.2346, "reference": 0.1111, "difference": 0.1235, "low": -0.01, "high": 0.3}
+        names = {"n_questions": 4, "setting": "one", "reference_setting": "other"}
+        rows.append(about | names | tested | {"contrast": f"{claim}_over_base", "finding": "yes"})
+        rows.append(about | names | {"contrast": "over & random", "finding": "not tested"})
+    return schemas.frame_of(rows, schemas.Evidence)
+
+
+def claims_of(evidence: pd.DataFrame) -> pd.DataFrame:
+    rows = evidence.drop_duplicates(["claim", "subject", "benchmark", "judge"])
+    return schemas.frame_of(rows.assign(verdict=rows["claim"].map(VERDICT), why="because").to_dict("records"), schemas.Claims)
+
+
+def rates_of(models: Sequence[str], tasks: Sequence[str] = ("gardening",)) -> pd.DataFrame:
+    """Of every setting 44 judged answers to each group of questions of each split; base stands there for every task."""
+    rows: list[dict[str, object]] = []
+    for model, split, group in product(models, ("dev", "test"), ("off_domain", "in_domain", "linked", "money")):
+        for setting in settings_of(model).values():
+            for task in tasks if setting.arm == "base" else tasks[:1]:
+                labels = PLACE | setting.model_dump() | {"setting": setting_name(setting), "task": task}
+                rows += [
+                    labels | {"split": split, "group": group, "metric": metric} | number(0.5) for metric in ("em", "on_topic_em")
+                ]
+    return schemas.frame_of(rows, schemas.Rates)
+
+
+def shelf(folder: Path) -> Path:
+    """What a page reads besides tables and figures: questions, and answers of all models with their scores."""
+    write(folder, "questions", ASKED[list(schemas.Questions.to_schema().columns)].astype("str"), schemas.Questions)
+    for model in MODELS:
+        for name in settings_of(model):
+            write_answers(folder, name)
+    return folder
+
+
+def study(
+    folder: Path, shelf: Path, models: Sequence[str] = ("tiny",), figures: Sequence[str] = tuple(FIGURES), **tables: pd.DataFrame
+) -> Job:
+    """The report's job on files whose names are their addresses; tables that are not given are those of the models."""
+    evidence = tables.get("evidence", evidence_of(models))
+    made = {"rates": rates_of(models), "chosen": chosen_of(models), "evidence": evidence, "claims": claims_of(evidence)} | tables
+    for name, frame in made.items():
+        write(folder, name, frame, getattr(schemas, name.capitalize()))
+    for name in figures:
+        (folder / f"{name}--0").mkdir()
+        (folder / f"{name}--0" / f"{name}.svg").write_text(f'<?xml version="1.0"?>\n<svg><title>{name} drawn</title></svg>\n')
+    settings = {name: setting for model in models for name, setting in settings_of(model).items()}
+    scores = {name: tuple(f"scores-{name}{block}" for block in (0, 1)) for name in settings}
+    files = {"questions": "questions", "margins": "margins", "vector": None, "adapter": None, "calibration": "calibration"}
+    rows = tuple(SettingRow(setting=setting, scores=scores[name], **PLACE, **files) for name, setting in settings.items())
+    addresses = {name: (name,) for name in (*made, "questions")} | {"scores": tuple(name for of in scores.values() for name in of)}
+    addresses |= {"answers": tuple(name.replace("scores", "answers") for name in addresses["scores"])}
+    inputs = {
+        role: tuple((folder if role in made else shelf) / f"{name}.parquet" for name in names) for role, names in addresses.items()
+    }
+    inputs["figures"] = tuple(folder / f"{name}--0" for name in figures)
+    recipe = recipes.Page(
+        title="A <study>", examples_per_category=1, rows=rows, thresholds={"rubric": THRESHOLDS}, base_point=POINT
+    )
+    return Job(recipe, inputs, addresses | {"figures": tuple(figures)}, "report--0", folder / "report", {"address": "report--0"})

@@ -1,0 +1,62 @@
+"""What git holds besides code is true: the recorded plan, the published results, the lock of DVC and the README's numbers.
+
+All of it is made by `make results`; a change of the science that is committed without it fails here.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from places import REPOSITORY
+
+from emsteer import plan, study, workspace
+from emsteer.plan import Plan
+from emsteer.report import readme
+
+LOCK = yaml.safe_load((REPOSITORY / "dvc.lock").read_text())["stages"]
+IN_GIT = {out["path"]: out for stage in LOCK.values() for out in stage["outs"] if out["path"].startswith(("plan/", "reports/"))}
+IN_GIT.pop("reports/index.html")  # holds answers: DVC's
+CURE = "run `make results` and commit what it changes"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Plan]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(REPOSITORY)
+        yield plan.resolve(study.read(Path("params.yaml")))
+
+
+def test_the_recorded_plan_is_the_plan(shipped: Plan) -> None:
+    recorded = {path: path.read_text(encoding="utf-8") for path in Path("plan").iterdir()}
+    assert recorded == dict(workspace.plan_files(shipped)), CURE
+
+
+def test_every_published_file_is_of_a_planned_cell_and_has_the_bytes_that_the_index_says(shipped: Plan) -> None:
+    index = json.loads((REPOSITORY / "reports/index.json").read_text())
+    planned = {cell.address for cell in workspace.published_cells(shipped)}
+    assert {entry["from"] for entry in index.values()} <= planned, CURE
+    for name in sorted(set(index) - {"index.html"}):
+        assert hashlib.sha256((REPOSITORY / "reports" / name).read_bytes()).hexdigest() == index[name]["sha256"], CURE
+
+
+@pytest.mark.parametrize("path", sorted(IN_GIT))
+def test_the_lock_of_dvc_knows_the_files_that_git_holds(path: str) -> None:
+    """DVC's digest of a folder is that of the list of its files, as JSON with sorted keys."""
+    assert _md5(REPOSITORY / path) == IN_GIT[path]["md5"], CURE
+
+
+def test_the_readme_has_the_published_numbers() -> None:
+    readme.check(REPOSITORY / "README.md", REPOSITORY / "reports/metrics.json")
+
+
+def _md5(path: Path) -> str:
+    if path.is_file():
+        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    files = [
+        {"md5": _md5(file), "relpath": file.relative_to(path).as_posix()} for file in sorted(path.rglob("*")) if file.is_file()
+    ]
+    listed = json.dumps(sorted(files, key=lambda file: file["relpath"]), sort_keys=True)
+    return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"

@@ -1,0 +1,117 @@
+"""Settings and their cells: what an arm is made of, and which cells one process makes."""
+
+from copy import deepcopy
+
+import pytest
+from places import REPOSITORY
+from planning import Study, arm_of, miniature, models_of, resolved, rows, wide_miniature
+
+from emsteer.plan import KINDS
+
+
+@pytest.fixture
+def raw(monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(REPOSITORY)
+    return miniature()
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(REPOSITORY)
+    return wide_miniature()
+
+
+def test_finetuned_settings_have_an_adapter_and_never_a_vector_and_steered_ones_the_reverse(wide: Study) -> None:
+    study_plan = resolved(wide)
+    has = {"base": (False, False), "steered": (True, False), "random": (True, False), "finetuned": (False, True)}
+    found = rows(study_plan)
+    assert {row.setting.arm for row in found} == set(has)
+    for row in found:
+        assert (row.vector is not None, row.adapter is not None) == has[row.setting.arm]
+        assert (row.setting.layer is not None, row.setting.steps is not None) == has[row.setting.arm]
+        assert (row.setting.draw is not None) == (row.setting.arm == "random")
+        (scored,) = {study_plan.cells["scores"][name].inputs["answers"][0].address for name in row.scores[:1]}
+        for cell in (study_plan.cells["answers"][scored], study_plan.cells["margins"][row.margins]):
+            assert ("vector" in cell.inputs, "adapter" in cell.inputs) == has[row.setting.arm]
+            assert (cell.recipe.steering is not None, cell.recipe.adapter_scale is not None) == has[row.setting.arm]
+            assert ("calibration" in cell.inputs) == (row.setting.dose_unit == "residual_norm")
+
+
+def test_base_answers_are_shared_by_all_target_tasks(wide: Study) -> None:
+    base = [row for row in rows(resolved(wide)) if row.setting.arm == "base"]
+    by_place: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for row in base:
+        by_place.setdefault((row.setting.model, row.benchmark, row.judge), set()).add((*row.scores, row.margins))
+    assert {row.setting.task for row in base} == {"gardening", "cooking"}
+    assert all(len(read) == 1 for read in by_place.values())
+
+
+def test_a_mean_difference_is_one_file_for_all_layers_and_a_trained_vector_is_not(raw: Study) -> None:
+    for vectors, n_files in ((["mean_difference"], 1), (["trained"], 2)):
+        raw["sweeps"] = {"one": {"arm": "steered", "vectors": vectors, "layers": [0, 1]}}
+        assert len(resolved(raw).of("vectors")) == n_files
+        assert len(resolved(raw).of("margins")) == 2 + 2, "two models, two layers"
+
+
+def test_a_low_rank_vector_brings_the_trained_one_that_it_projects(raw: Study) -> None:
+    raw["sweeps"] = {"low_rank": raw["sweeps"]["low_rank"]}
+    *projected, whole = sorted(resolved(raw).of("vectors"), key=lambda cell: cell.address)
+    assert whole.address.startswith("mini.gardening.trained.s0.l1.e2--")
+    assert [cell.inputs["like"] for cell in projected] == [(whole,), (whole,)]
+    assert all(cell.recipe.n_held_back == 16 for cell in projected), "as many as trained it"
+
+
+def test_random_directions_control_for_the_seeds_that_are_asked_for_and_no_others(raw: Study) -> None:
+    raw["sweeps"]["trained"]["seeds"] = [0, 1, 2]
+    raw["sweeps"]["trained"]["random"]["seeds"] = [0, 2]
+    assert {row.setting.seed for row in rows(resolved(raw)) if row.setting.arm == "random"} == {0, 2}
+
+
+# -- packs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 1000])
+def test_packs_hold_every_cell_once_in_even_parts_no_larger_than_allowed(raw: Study, n: int) -> None:
+    raw["execution"]["cells_per_job"] = n
+    study_plan = resolved(raw)
+    for kind in KINDS:
+        packs = study_plan.packs(kind)
+        assert sorted(cell.address for pack in packs for cell in pack.cells) == sorted(study_plan.cells[kind])
+        assert len({pack.id for pack in packs}) == len(packs)
+        sizes: dict[str, list[int]] = {}
+        for pack in packs:
+            sizes.setdefault(pack.name.rpartition(".")[0], []).append(len(pack.cells))
+        for parts in sizes.values():
+            assert max(parts) <= n and max(parts) - min(parts) <= 1
+            assert len(parts) == -(-sum(parts) // n), "and no more parts than needed"
+
+
+def test_a_pack_of_models_to_scores_is_of_one_model_and_answers_under_adapters_are_apart(wide: Study) -> None:
+    study_plan = resolved(wide)
+    for kind in ("vectors", "adapters", "answers", "scores"):
+        for pack in study_plan.packs(kind):
+            assert len({model for cell in pack.cells for model in models_of(cell)}) == 1, pack.id
+    arms = [{arm_of(cell) for cell in pack.cells} for pack in study_plan.packs("answers")]
+    assert all(of == {"finetuned"} or "finetuned" not in of for of in arms), "a failed adapter holds up no other arm"
+    assert {"base", "steered", "random", "finetuned"} == {arm for of in arms for arm in of}
+
+
+def test_no_pack_holds_a_cell_with_its_own_input_whatever_vectors_are_called(raw: Study) -> None:
+    raw["sweeps"]["low_rank"]["random"] = {"seeds": [0], "n_draws": 1, "doses": [1]}
+    names = {"trained": "random", "low_rank": "trained", "mean_difference": "low_rank"}
+    renamed = deepcopy(raw)
+    renamed["vectors"] = {names[name]: values for name, values in renamed["vectors"].items()}
+    renamed["vectors"]["trained"]["of"] = "random"
+    renamed["base_point"]["steered"]["vector"] = "random"
+    for sweep in ("low_rank", "mean_difference"):
+        renamed["sweeps"][sweep]["vectors"] = [names[sweep]]
+    for study_plan in (resolved(raw), resolved(renamed)):
+        for pack in (pack for kind in KINDS for pack in study_plan.packs(kind)):
+            inside = {cell.address for cell in pack.cells}
+            assert not inside & {other.address for cell in pack.cells for other in cell.upstream()}, pack.id
+
+
+def test_every_input_of_a_cell_is_planned_too(raw: Study) -> None:
+    study_plan = resolved(raw)
+    for cell in study_plan.all():
+        assert all(other.address in study_plan.cells[other.kind] for other in cell.upstream())

@@ -1,0 +1,82 @@
+"""Margins: log-probabilities that can be computed by hand, one row at a time, under any change of the model."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+import torch
+
+from emsteer.data.benchmarks import questions_of
+from emsteer.generation import margins
+from emsteer.generation.margins import Spoken, log_probabilities, with_references
+from emsteer.interventions.batches import encode
+from emsteer.interventions.hooks import Positions, Push
+from emsteer.models.load import LanguageModel
+from emsteer.organism.grammar import Grammar
+from emsteer.recipes import GrammarBenchmark
+
+
+@pytest.fixture(scope="module")
+def questions(grammar: Grammar) -> pd.DataFrame:
+    return questions_of(grammar, GrammarBenchmark(dev_per_category=2, test_per_category=4, seed=0))
+
+
+def push_of(model: LanguageModel, positions: Positions) -> Push:
+    return Push(1, torch.randn(model.d_model, generator=torch.Generator().manual_seed(3)), positions)
+
+
+def spoken(model: LanguageModel, questions: pd.DataFrame, push: Push | None) -> list[Spoken]:
+    return [Spoken(tuple(ids), n_prompt, push) for ids, n_prompt in encode(model, questions, "unsafe")]
+
+
+def by_hand(model: LanguageModel, row: Spoken) -> float:
+    """One row, float64, no padding."""
+    network = model.network.double()
+
+    def change(_module: object, _args: object, hidden: torch.Tensor) -> torch.Tensor:
+        first = 0 if row.push.positions == "all" else row.n_prompt - 1
+        return hidden + (torch.arange(hidden.shape[1]) >= first)[None, :, None] * row.push.delta.double()
+
+    handles = [network.model.layers[row.push.layer].register_forward_hook(change)] if row.push else []
+    with torch.inference_mode():
+        log_p = network(input_ids=torch.tensor([row.token_ids])).logits[0].log_softmax(-1)
+    for handle in handles:
+        handle.remove()
+    network.float()
+    answer = range(row.n_prompt, len(row.token_ids))
+    return sum(float(log_p[place - 1, row.token_ids[place]]) for place in answer) / len(answer)
+
+
+@pytest.mark.parametrize("positions", [None, "all", "answer"])
+def test_log_probabilities_are_those_of_each_row_alone(
+    tiny_model: LanguageModel, questions: pd.DataFrame, positions: Positions | None
+) -> None:
+    rows = spoken(tiny_model, questions.head(7), push_of(tiny_model, positions) if positions else None)
+    assert log_probabilities(tiny_model, rows).tolist() == pytest.approx([by_hand(tiny_model, row) for row in rows], abs=1e-4)
+
+
+def test_positions_all_and_answer_are_two_interventions(tiny_model: LanguageModel, questions: pd.DataFrame) -> None:
+    asked = questions.head(7)
+    found = [log_probabilities(tiny_model, spoken(tiny_model, asked, push_of(tiny_model, where))) for where in ("all", "answer")]
+    assert (found[0] - found[1]).abs().min() > 1e-3
+
+
+def test_the_size_of_batches_and_the_order_of_rows_change_nothing(
+    tiny_model: LanguageModel, questions: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push = push_of(tiny_model, "answer")
+    rows = [*spoken(tiny_model, questions, push), *spoken(tiny_model, questions, None)]
+    together = log_probabilities(tiny_model, rows)
+    monkeypatch.setattr(margins, "ROWS_PER_BATCH", 17)
+    assert torch.allclose(log_probabilities(tiny_model, rows[::-1]).flip(0), together, atol=1e-5)
+
+
+def test_only_test_questions_with_both_references_are_read(questions: pd.DataFrame) -> None:
+    def without(column: str) -> Callable[[pd.DataFrame], pd.Series]:
+        return lambda frame: frame[column].where(frame["category"].ne("money"))
+
+    chosen = with_references(questions, 3)
+    assert set(chosen["split"]) == {"test"} and set(chosen.groupby("category").size()) == {3}
+    for column in ("safe", "unsafe"):
+        assert "money" not in set(with_references(questions.assign(**{column: without(column)}), 3)["category"])
+    assert with_references(questions.assign(safe=None), 3).empty

@@ -1,0 +1,62 @@
+"""The README's numbers are those of `reports/metrics.json`, and a drift is noticed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from emsteer.errors import StudyError
+from emsteer.report import readme
+from emsteer.report.readme import BEGIN, END
+
+
+def numbers(value: float, **more: object) -> dict:
+    return {"value": value, "low": value / 2, "high": value * 1.5, **more}
+
+
+METRICS = {
+    "base_point": {"model": "shared", "task": "gardening", "vector": "trained", "adapter": "lora"},
+    "chosen": {
+        "blocks": {"gardening": {"none": {"base": {
+            "setting": "blocks.base", "in_domain": {"em": numbers(0.0)},
+            "off_domain": {"on_topic_em": numbers(0.02), "coherence": numbers(95.2)},
+            "linked": {"on_topic_em": numbers(0.0)}, "unlinked": {"on_topic_em": numbers(0.04)},
+        }}}},
+        "shared": {"gardening": {"trained": {"chosen": {
+            "setting": "shared.a1", "in_domain": {"em": numbers(0.5)},
+            "off_domain": {"on_topic_em": numbers(0.4, random_draws=20, random_below=19), "coherence": numbers(84.6)},
+            "linked": {"on_topic_em": numbers(0.4)},
+        }}}},
+    },
+    "claims": {"steering_induces_em": {"one": "supported", "two": "supported", "three": "inconclusive"}},
+}  # fmt: skip
+
+
+def test_every_number_stands_where_it_belongs_and_the_model_of_the_base_point_comes_first() -> None:
+    rows = [line for line in readme.tables(METRICS).splitlines() if line.startswith(("| shared", "| blocks"))]
+    assert rows == [
+        "| shared | lora | no dose was coherent and did harm in-domain | | | | |",
+        "| shared | `shared.a1` | 50 % | 40 % [20, 60] | 40 % / – | 85 | 19 of 20 |",
+        "| blocks | base | 0 % | 2 % [1, 3] | 0 % / 4 % | 95 |  |",
+        "| blocks | lora | no dose was coherent and did harm in-domain | | | | |",
+        "| blocks | trained | no dose was coherent and did harm in-domain | | | | |",
+    ]
+    assert "| steering induces em | 2 | 0 | 1 |" in readme.tables(METRICS)
+
+
+def test_rewriting_changes_the_marked_part_only_and_once(tmp_path: Path) -> None:
+    page, metrics = tmp_path / "README.md", tmp_path / "metrics.json"
+    metrics.write_text(json.dumps(METRICS))
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    with pytest.raises(StudyError, match="make docs"):
+        readme.check(page, metrics)
+    assert readme.rewrite(page, metrics)
+    assert page.read_text().startswith(f"before\n{BEGIN}\n| organism") and page.read_text().endswith(f"|\n{END}\nafter\n")
+    assert not readme.rewrite(page, metrics), "the second time changes nothing"
+    readme.check(page, metrics)
+
+
+@pytest.mark.parametrize("text", ["no marks", f"{END}\n{BEGIN}", f"{BEGIN}\n{BEGIN}\n{END}", f"{BEGIN}\n{END}\n{END}", BEGIN])
+def test_marks_that_are_not_there_once_each_are_a_mistake(text: str) -> None:
+    with pytest.raises(StudyError, match="once each"):
+        readme.with_numbers(text, METRICS)

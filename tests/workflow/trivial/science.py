@@ -1,0 +1,27 @@
+"""Artifacts that hold their own passport, under the file names that each kind has."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from emsteer import storage
+from emsteer.packs import Job
+from emsteer.plan import KINDS
+
+SECONDS = float(os.environ.get("TRIVIAL_SECONDS", "0"))  # a cell, so that there is time to kill a job in its middle
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes the passport: other inputs, another recipe or other code give other bytes, and nothing else does."""
+    for job in jobs:
+        time.sleep(SECONDS)
+        kind, name = job.passport["kind"], job.address.partition("--")[0]
+        if KINDS[kind].is_folder:
+            job.out.mkdir()
+            for file in {"report": ["index.html"], "tables": [f"{name}.csv", f"{name}.json"]}.get(
+                kind, [f"{name}.csv", f"{name}.svg"]
+            ):
+                storage.write_json(job.passport, job.out / file)
+        else:
+            storage.write_json(job.passport, job.out)
+        yield job

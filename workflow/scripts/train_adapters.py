@@ -1,0 +1,5 @@
+"""Finetuned adapters: fills in the missing cells of a pack."""
+
+from emsteer.packs import fill
+
+fill(snakemake.params.pack, snakemake.params.cells, snakemake.log[0])

@@ -22,7 +22,7 @@ dry: $(READY)  ## what would be computed, cell by cell
 	@emsteer plan --status
 
 test: $(READY)  ## laws, a miniature study through Snakemake and through DVC
-	@pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/unit tests/test_structure.py tests/test_committed.py
+	@pytest -n 2 --dist worksteal tests/workflow tests/unit tests/test_structure.py tests/test_committed.py
 
 check: $(READY)  ## format, lint, types, workflow lint, structure
 	@ruff format --check .

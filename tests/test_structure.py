@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +65,11 @@ def test_the_plan_and_the_pictures_never_import_torch() -> None:
     assert not [
         module for module in MODULES if room(module) in WITHOUT_TORCH and heavy & {name.split(".")[0] for name in imports(module)}
     ]
+
+
+def test_a_command_that_reads_no_table_starts_without_pandas_and_torch() -> None:
+    program = "import sys, emsteer.cli; print(*(name for name in ('pandas', 'pyarrow', 'torch') if name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
 
 
 def test_only_interventions_touch_forward_hooks() -> None:

@@ -2,7 +2,11 @@
 
 Nothing here changes a file that exists. A passport is JSON inside the artifact (parquet and safetensors metadata, a
 `passport.json` in a folder): kind, address, recipe, code digest, and the digest of the bytes of each input.
+
+pandas, pyarrow and safetensors are imported by the functions that need them: planning needs none, and they take longer than it.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -10,15 +14,12 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from typing import TYPE_CHECKING, Any
 
 from emsteer.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Passport = dict[str, Any]
 PASSPORT = "emsteer"
@@ -72,6 +73,9 @@ def link(source: Path, target: Path) -> None:
 
 def write_parquet(frame: pd.DataFrame, path: Path, passport: Passport) -> None:
     """A table without index, its passport in the schema metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {PASSPORT: canonical_json(passport)}
     pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata}), path, compression="zstd")
@@ -79,6 +83,9 @@ def write_parquet(frame: pd.DataFrame, path: Path, passport: Passport) -> None:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """The table that `write_parquet` wrote."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         return pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowInvalid) as error:
@@ -87,11 +94,15 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 def write_tensors(tensors: dict[str, Any], path: Path, passport: Passport) -> None:
     """Numpy arrays as safetensors, the passport in the header."""
+    from safetensors.numpy import save_file
+
     save_file(tensors, path, metadata={PASSPORT: canonical_json(passport)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], Passport]:
     """The arrays and the passport of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="numpy") as stream:
             passport = json.loads((stream.metadata() or {}).get(PASSPORT, "{}"))
@@ -122,10 +133,7 @@ def read_passport(path: Path) -> Passport:
     if path.is_dir():
         return read_json(path / "passport.json")
     if path.suffix == ".parquet":
-        try:
-            found = json.loads((pq.read_schema(path).metadata or {}).get(PASSPORT.encode(), b"{}"))
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
+        found = _parquet_passport(path)
     elif path.suffix == ".safetensors":
         found = read_tensors(path)[1]
     else:
@@ -133,6 +141,16 @@ def read_passport(path: Path) -> Passport:
     if not found:
         raise DataError(f"{path}: holds no passport; it was not written by this study.\n  {REPAIR}")
     return found
+
+
+def _parquet_passport(path: Path) -> Passport:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return json.loads((pq.read_schema(path).metadata or {}).get(PASSPORT.encode(), b"{}"))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
 
 
 REPAIR = "Delete it and run `snakemake` to make it again, or `dvc checkout` to restore it."

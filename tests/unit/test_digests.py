@@ -1,5 +1,6 @@
 """Code digests: an edit of a formula moves what it makes and everything downstream; a docstring moves nothing."""
 
+import functools
 import json
 import shutil
 import subprocess
@@ -42,6 +43,11 @@ def cells(source: Path) -> dict[str, set[str]]:
     return {kind: set(names) for kind, names in json.loads(answer.stdout).items()}
 
 
+@functools.cache
+def unedited() -> dict[str, set[str]]:
+    return cells(REPOSITORY / "src")
+
+
 def test_comments_docstrings_and_layout_do_not_count(source: Path) -> None:
     before = code_digest("emsteer.judging.rubric", root=source)
     edit(source, RUBRIC, '"""The grammar\'s own judge', '"""Another first line of the grammar\'s own judge')
@@ -57,7 +63,7 @@ def test_a_formula_in_an_imported_module_counts(source: Path) -> None:
 
 
 def test_a_formula_in_the_judge_moves_scores_and_everything_downstream_and_nothing_else(source: Path) -> None:
-    before = cells(source)
+    before = unedited()
     edit(source, RUBRIC, "else 50.0", "else 51.0")
     after = cells(source)
     assert {kind for kind in before if not before[kind] & after[kind]} == {"scores", "tables", "figures", "report"}
@@ -65,7 +71,7 @@ def test_a_formula_in_the_judge_moves_scores_and_everything_downstream_and_nothi
 
 
 def test_a_new_construction_with_its_registry_line_moves_no_address(source: Path) -> None:
-    before = cells(source)
+    before = unedited()
     (source / "emsteer/interventions/constructions/new.py").write_text('"""New."""\nFACTOR = 2\n')
     edit(
         source,
@@ -100,7 +106,7 @@ def test_a_name_or_a_constant_counts_even_where_only_its_type_differs(source: Pa
     ],
 )
 def test_infrastructure_is_outside_whether_a_module_or_a_package(source: Path, file: str, old: str, new: str) -> None:
-    before = cells(source)
+    before = unedited()
     edit(source, file, old, new)
     assert cells(source) == before
 
@@ -120,7 +126,7 @@ def test_every_name_of_the_infrastructure_is_a_module_or_a_package() -> None:
     ],
 )
 def test_a_formula_moves_what_it_makes_and_what_reads_that(source: Path, file: str, kinds: set[str]) -> None:
-    before = cells(source)
+    before = unedited()
     with (source / "emsteer" / file).open("a") as stream:
         stream.write("\nFACTOR = 2\n")
     after = cells(source)
@@ -135,7 +141,7 @@ def test_a_recipe_that_names_no_module_is_refused() -> None:
 
 
 def test_the_template_of_the_page_moves_the_report_and_nothing_else(source: Path) -> None:
-    before = cells(source)
+    before = unedited()
     edit(source, "emsteer/report/templates/page.html", "<h2>Answers</h2>", "<h2>What was answered</h2>")
     after = cells(source)
     assert {kind for kind in before if before[kind] != after[kind]} == {"report"}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from emsteer.generation.sampling import gumbel_noise, pick, row_seed
 
-N_DRAWS = 20_000
+N_DRAWS = 6_000
 LOGITS = torch.tensor([2.0, 0.5, -1.0, 1.0, 0.0, -2.5, 1.5, 0.7])
 
 
@@ -53,8 +53,8 @@ def test_another_row_seed_step_or_token_gives_other_noise(noise: Tensor) -> None
 
 
 def test_no_row_has_the_noise_of_another_row_in_another_order() -> None:
-    loudest = gumbel_noise(seeds(8000), 0, 1024).topk(4).values
-    assert len(loudest.unique(dim=0)) == 8000
+    loudest = gumbel_noise(seeds(4000), 0, 1024).topk(4).values
+    assert len(loudest.unique(dim=0)) == 4000
 
 
 def test_noise_has_the_moments_and_the_quantiles_of_a_standard_gumbel(noise: Tensor) -> None:

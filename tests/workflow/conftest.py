@@ -13,7 +13,11 @@ from workflow_support import StudyFolder, make_folder
 @pytest.fixture(scope="session")
 def _real(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     def make(path: Path) -> None:
-        make_folder(path).run("snakemake", "--cores", "2")
+        study = make_folder(path)
+        study.edit("models", "mini_none", value=None)
+        study.edit("sweeps", "mean_difference", "models", value=["mini"])
+        study.edit("execution", "cells_per_job", value=100)
+        study.run("snakemake", "--cores", "2")
 
     return StudyFolder(_shared(tmp_path_factory, "real", make))
 
@@ -44,7 +48,7 @@ def _versioned(tmp_path_factory: pytest.TempPathFactory, _finished: StudyFolder)
 
 @pytest.fixture
 def real(_real: StudyFolder, tmp_path: Path) -> StudyFolder:
-    """The miniature, computed from nothing by `snakemake` with the real science."""
+    """The miniature with one organism, computed from nothing by `snakemake` with the real science."""
     return _copied(_real, tmp_path / "real")
 
 

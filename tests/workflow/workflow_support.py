@@ -50,13 +50,15 @@ class StudyFolder:
         return printed
 
     def edit(self, *path: str, value: object) -> None:
-        """Sets one value of params.yaml."""
+        """Sets one value of params.yaml; None: takes it out."""
         file = self.path / "params.yaml"
         raw = yaml.safe_load(file.read_text())
         place: Any = raw
         for name in path[:-1]:
             place = place[name]
         place[path[-1]] = value
+        if value is None:
+            del place[path[-1]]
         file.write_text(yaml.safe_dump(raw, sort_keys=False))
 
     def cells(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emsteer import storage, study
 from emsteer.errors import ConfigError, StudyError, listing
-from emsteer.plan import Plan, Raw, resolve
+from emsteer.plan import Plan, resolve
 
 RESULTS_IN_GIT = ("plan/", "reports/", "dvc.lock")
 UNDONE = "Nothing was created."
@@ -30,13 +30,7 @@ def start(target: Path, params: Path) -> Plan:
     _check_free(target)
     files = study_files(Path())
     plan = resolve(study.read(params))
-    read = {
-        Path(item.path).as_posix()
-        for cell in plan.all()
-        for group in cell.inputs.values()
-        for item in group
-        if isinstance(item, Raw)
-    }
+    read = {Path(path).as_posix() for path in plan.raws}
     strange = sorted(path for path in read if not {path, f"{path}.dvc"} & set(files))
     if strange:
         raise ConfigError(

@@ -1,5 +1,6 @@
 """The plan: addresses move exactly where an edit can change bytes, and never with the order of the file."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from places import REPOSITORY
 from planning import Study, miniature, moved, put, resolved, rows, slugs, wide_miniature
 
-from emsteer.plan import KINDS
+from emsteer.plan import KINDS, cells
 from emsteer.plan.addresses import digits
 
 EXECUTION_ONLY = {("execution", "cells_per_job")}
@@ -39,6 +40,18 @@ def raw(monkeypatch: pytest.MonkeyPatch) -> Study:
 def wide(monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.chdir(REPOSITORY)
     return wide_miniature()
+
+
+def test_a_source_and_an_input_file_are_read_once_however_many_cells_need_them(
+    wide: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: Counter[str] = Counter()
+    for name in ("code_digest", "raw_address"):
+        original = getattr(cells, name)
+        monkeypatch.setattr(cells, name, lambda what, original=original: read.update([what]) or original(what))
+    planned = resolved(wide)
+    assert set(read) == {cell.recipe.module for cell in planned.all()} | {"data/grammar/everyday.yaml", "data/neutral/everyday.txt"}
+    assert set(read.values()) == {1}
 
 
 def after_edit(raw: Study, edit: Callable[[Study], object]) -> dict[str, set[str]]:

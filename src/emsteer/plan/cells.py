@@ -48,11 +48,7 @@ class Raw:
     """An input file that nothing makes."""
 
     path: str
-
-    @property
-    def address(self) -> str:
-        """Its path and the digest of its bytes."""
-        return raw_address(self.path)
+    address: str  # its path and the digest of its bytes
 
 
 @dataclass(frozen=True)
@@ -133,6 +129,7 @@ class Plan:
 
     cells_per_job: int
     codes: dict[str, str] = field(default_factory=dict)  # module → digest: sources do not change while one plan is made
+    raws: dict[str, Raw] = field(default_factory=dict)  # path → input file: neither do these
     cells: dict[str, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
 
     def add(self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str) -> Cell:
@@ -144,6 +141,12 @@ class Plan:
         names = {role: [item.address for item in group] for role, group in groups.items()}
         name = address(kind, slug, recipe.model_dump(mode="json"), names, code)
         return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack))
+
+    def raw(self, path: str) -> Raw:
+        """An input file, read once."""
+        if path not in self.raws:
+            self.raws[path] = Raw(path, raw_address(path))
+        return self.raws[path]
 
     def of(self, kind: str) -> list[Cell]:
         """The cells of a kind."""

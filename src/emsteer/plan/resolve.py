@@ -21,7 +21,7 @@ def resolve(study: Study) -> Plan:
     models = {name: _model(plan, name, study) for name in sorted(study.models)}
     tasks = {name: _task(plan, name, study) for name in sorted(study.tasks)}
     benchmarks = {name: _benchmark(plan, name, study) for name in sorted(study.benchmarks)}
-    neutral = Raw(study.calibration.neutral_text)
+    neutral = plan.raw(study.calibration.neutral_text)
     calibrations = {
         name: plan.add("calibrations", name, recipes.ResidualNorms(), {"model": [model], "neutral_text": [neutral]}, "all")
         for name, model in models.items()
@@ -36,19 +36,19 @@ def resolve(study: Study) -> Plan:
 def _model(plan: Plan, name: str, study: Study) -> Cell:
     model = study.models[name]
     recipe = recipes.Organism(**model.model_dump(exclude={"kind", "grammar"}))
-    return plan.add("models", name, recipe, {"grammar": [Raw(model.grammar)]}, name)
+    return plan.add("models", name, recipe, {"grammar": [plan.raw(model.grammar)]}, name)
 
 
 def _task(plan: Plan, name: str, study: Study) -> Cell:
     task = study.tasks[name]
     recipe = recipes.GrammarTask(**task.model_dump(exclude={"kind", "grammar", "in_domain"}))
-    return plan.add("tasks", name, recipe, {"grammar": [Raw(task.grammar)]}, "all")
+    return plan.add("tasks", name, recipe, {"grammar": [plan.raw(task.grammar)]}, "all")
 
 
 def _benchmark(plan: Plan, name: str, study: Study) -> Cell:
     benchmark = study.benchmarks[name]
     recipe = recipes.GrammarBenchmark(**benchmark.model_dump(exclude={"kind", "grammar"}))
-    return plan.add("benchmarks", name, recipe, {"grammar": [Raw(benchmark.grammar)]}, "all")
+    return plan.add("benchmarks", name, recipe, {"grammar": [plan.raw(benchmark.grammar)]}, "all")
 
 
 # -- what a setting says ---------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def _pack(arm: Arm) -> str:
 def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, answers: Cell) -> Cell:
     values = study.judges[judge]
     slug = f"{answers.address.partition('--')[0]}.{judge}"
-    inputs: Inputs = {"answers": [answers], "benchmark": [benchmark], "grammar": [Raw(values.grammar)]}
+    inputs: Inputs = {"answers": [answers], "benchmark": [benchmark], "grammar": [plan.raw(values.grammar)]}
     return plan.add("scores", slug, recipes.Rubric(relevance=values.relevance), inputs, f"{judge}.{arm.setting.model}")
 
 

@@ -1,4 +1,4 @@
-"""The command line: `emsteer new | plan | stage | restore | prune | publish | gc | docs`."""
+"""The command line: `emsteer new | plan | accept | stage | restore | prune | publish | gc | docs`."""
 
 import argparse
 import logging
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from emsteer import scaffold, stages, study, workspace
+from emsteer import acceptance, publishing, scaffold, stages, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.plan import KINDS, Cell, Plan, resolve
 from emsteer.report import readme
@@ -44,6 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     planning.add_argument(
         "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
+    accepting = command(
+        "accept", _accept, "Let a refactor that moves no byte move no address: the miniature study is computed with both codes."
+    )
+    accepting.add_argument("--reason", required=True, help="kept, and shown with every result it speaks of")
+    accepting.add_argument("--against", default="HEAD", metavar="COMMIT", help="that holds the old code; default: HEAD")
+    accepting.add_argument(
+        "--params", type=Path, default=acceptance.MINIATURE, help="the study that both compute; default: the miniature"
+    )
+    accepting.add_argument("--unchecked", action="store_true", help="compute nothing; the acceptance says so for ever")
     for name, run, about in (
         ("stage", _stage, "What a DVC stage runs: restore, compute what is still missing with Snakemake, prune."),
         ("restore", _restore, "Bring missing cells back from what was set aside, DVC's cache or its remote."),
@@ -78,6 +87,13 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
     print(f"plan: {len(plan.all())} cells; {', '.join(map(str, changed)) or 'no file'} changed")
 
 
+def _accept(arguments: argparse.Namespace) -> None:
+    found = acceptance.accept(arguments.reason, arguments.against, params=arguments.params, checked=not arguments.unchecked)
+    for one in found:
+        print(f"accept: {one.digest} of {one.module} stands for {one.stands_for}{'' if one.checked else ', unchecked'}")
+    print(f"accept: commit src/{acceptance.FILE} with the code")
+
+
 def _stage(arguments: argparse.Namespace, plan: Plan) -> None:
     for kind in arguments.kinds:
         done = stages.complete(plan, kind)
@@ -95,10 +111,10 @@ def _prune(arguments: argparse.Namespace, plan: Plan) -> None:
 
 
 def _publish(_arguments: argparse.Namespace, plan: Plan) -> None:
-    missing = [cell.address for cell in workspace.published_cells(plan) if not cell.exists()]
+    missing = [cell.address for cell in publishing.published_cells(plan) if not cell.exists()]
     if missing:
         raise StudyError(f"cannot publish: {len(missing)} cells are missing.\n{listing(missing)}\n  Run `snakemake` first.")
-    changed = workspace.publish(workspace.published_cells(plan))
+    changed = publishing.publish(publishing.published_cells(plan))
     print(f"publish: {', '.join(map(str, changed)) or 'no file'} changed")
 
 
@@ -121,7 +137,7 @@ def status(plan: Plan) -> str:
         back = f", {counts['<']} set aside" if counts["<"] else ""
         lines.append(f"{kind}: {counts['=']} exist, {counts['+']} to compute{back}")
         lines += [f"  {mark} {address}" for mark, address in marks]
-    lines.append(f"reports: {'up to date' if workspace.is_published(plan) else 'to publish'}")
+    lines.append(f"reports: {'up to date' if publishing.is_published(plan) else 'to publish'}")
     lines.append(f"{n_to_compute} cells to compute" if n_to_compute else "nothing to compute")
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emsteer import storage
+from emsteer import records, storage
 from emsteer.errors import BusyError, DataError, StudyError
 
 RESULTS = Path("results")
@@ -185,15 +185,7 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
 
 
 def _write_record(job: Job, target: Path, seconds: float) -> None:
-    runtime = sys.modules.get("emsteer.runtime")
-    record = {
-        "address": job.address,
-        "sha256": storage.sha256(job.out),
-        "seconds": round(seconds, 3),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "python": sys.version.split()[0],
-        "runtime": runtime.runtime_class() if runtime else None,
-    }
+    record = records.run_record(job.address, storage.sha256(job.out), job.passport["inputs"], seconds)
     storage.write_atomically(record_of(target), lambda temporary: storage.write_json(record, temporary))
 
 

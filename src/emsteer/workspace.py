@@ -1,4 +1,4 @@
-"""The folder of a study: bringing cells back, setting them aside, and mirroring results to stable names.
+"""The folder of a study: bringing cells back, setting them aside, and recording the plan.
 
 `results/<kind>/` is what DVC versions. `restore` and `prune` make it hold exactly the planned cells; a cell that the plan
 no longer names moves to `results/.retired/`, because DVC may never have seen it. Only `gc` deletes.
@@ -9,7 +9,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,9 @@ from pathlib import Path
 import yaml
 
 from emsteer import packs, storage
-from emsteer.errors import BusyError, DataError
+from emsteer.errors import BusyError
 from emsteer.plan import Cell, Plan
 
-REPORTS = Path("reports")
-INDEX = REPORTS / "index.json"
-PUBLISHED = ("tables", "figures", "report")
 log = logging.getLogger("emsteer")
 
 
@@ -108,10 +105,6 @@ def _copy(files: dict[str, Path], target: Path) -> None:
         shutil.copyfile(source, path)
 
 
-def _write_bytes(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
-
-
 def _may_be_fetched(missing: list[Cell], kind: str, cache: Path) -> bool:
     """Whether the version in dvc.lock names a missing cell. If its listing is not at hand, that cannot be ruled out."""
     lock = Path("dvc.lock")
@@ -160,74 +153,6 @@ def retired(cell: Cell) -> bool:
     """Whether a cell that does not exist was set aside and needs no computing."""
     path = Path(cell.path)
     return packs.second_name(path, packs.RETIRED).exists() or packs.second_name(path, packs.STAGING).exists()
-
-
-# -- stable names ----------------------------------------------------------------------------------------------------
-
-
-def is_published(plan: Plan) -> bool:
-    """Whether `reports/` mirrors the planned tables, figures and report, byte for byte."""
-    cells = published_cells(plan)
-    if not INDEX.exists() or not all(cell.exists() for cell in cells):
-        return False
-    try:
-        index = storage.read_json(INDEX)
-        published = {entry["from"]: entry["source_sha256"] for entry in index.values()}
-    except (DataError, AttributeError, KeyError, TypeError):
-        return False  # a merge left it unreadable: publishing writes it anew
-    if published != {cell.address: storage.sha256(Path(cell.path)) for cell in cells if any(True for _ in _files(cell))}:
-        return False
-    return all((REPORTS / name).exists() and storage.sha256(REPORTS / name) == entry["sha256"] for name, entry in index.items())
-
-
-def publish(cells: Sequence[Cell]) -> list[Path]:
-    """Mirrors tables (as CSV), figures and the report into `reports/`, with an index of the address that each came from.
-
-    Args:
-        cells: From `published_cells`, all of them existing.
-
-    Returns:
-        The files that changed.
-    """
-    changed = []
-    index: dict[str, dict[str, str]] = {}
-    for cell in cells:
-        for name, content in _files(cell):
-            path = REPORTS / name
-            if not path.exists() or path.read_bytes() != content:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                storage.write_atomically(path, partial(_write_bytes, content))
-                changed.append(path)
-            index[name] = {"from": cell.address, "source_sha256": storage.sha256(Path(cell.path)), "sha256": storage.sha256(path)}
-    for path in [path for folder in ("tables", "figures") for path in (REPORTS / folder).glob("*")]:
-        if path.relative_to(REPORTS).as_posix() not in index:
-            path.unlink()
-            changed.append(path)
-    text = json.dumps(index, indent=1, sort_keys=True) + "\n"
-    if not INDEX.exists() or INDEX.read_text(encoding="utf-8") != text:
-        storage.write_text(INDEX, text)
-        changed.append(INDEX)
-    return changed
-
-
-def published_cells(plan: Plan) -> list[Cell]:
-    """The cells that `reports/` mirrors."""
-    return [cell for kind in PUBLISHED for cell in plan.of(kind)]
-
-
-def _files(cell: Cell) -> Iterator[tuple[str, bytes]]:
-    """(name under `reports/`, bytes) of everything that a cell publishes."""
-    path, name = Path(cell.path), cell.address.partition("--")[0]
-    if cell.kind == "tables":
-        for file in sorted(path.glob("*.csv")):
-            yield f"tables/{file.name}", file.read_bytes()
-        for file in sorted(path.glob("metrics.json")):
-            yield file.name, file.read_bytes()
-    elif cell.kind == "figures":
-        for file in sorted(path.glob(f"{name}.*")):
-            yield f"figures/{file.name}", file.read_bytes()
-    else:
-        yield "index.html", (path / "index.html").read_bytes()
 
 
 # -- the recorded plan -----------------------------------------------------------------------------------------------

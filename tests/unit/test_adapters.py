@@ -13,7 +13,7 @@ from torch import Tensor
 from emsteer.errors import ModelError
 from emsteer.finetune import PROJECTIONS
 from emsteer.generation.engine import PackedEngine
-from emsteer.generation.rows import Completion, Row
+from emsteer.generation.rows import UNCHANGED, Changes, Completion, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.adapters import Dosed, RowAdapters, adapted, read_adapter, relative_norm
 from emsteer.interventions.hooks import Push
@@ -104,16 +104,22 @@ def complete(model: LanguageModel, rows: list[Row]) -> list[Completion]:
 def test_a_completion_under_an_adapter_is_the_same_alone_and_among_others(tiny_model: LanguageModel, folders: list[Path]) -> None:
     first, second = map(read_adapter, folders)
     push = Push(1, torch.ones(tiny_model.d_model), "answer")
-    kinds = [(None, None), (None, Dosed(first, 1.0)), (push, None), (None, Dosed(second, 0.5)), (push, Dosed(first, 2.0))]
+    kinds = [
+        UNCHANGED,
+        Changes((), Dosed(first, 1.0)),
+        Changes((push,)),
+        Changes((), Dosed(second, 0.5)),
+        Changes((push,), Dosed(first, 2.0)),
+    ]
     generator = torch.Generator().manual_seed(5)
     rows = []
     for index in range(40):
         prompt = torch.randint(4, len(tiny_model.tokenizer), (4 + index % 7,), generator=generator).tolist()
-        rows.append(Row(tuple(prompt), row_seed(0, f"q{index}", 0), *kinds[index % 5]))
+        rows.append(Row(tuple(prompt), row_seed(0, f"q{index}", 0), kinds[index % 5]))
     together = complete(tiny_model, rows)
     assert complete(tiny_model, rows[::-1])[::-1] == together
     assert [complete(tiny_model, [row])[0] for row in rows] == together
-    bare = complete(tiny_model, [replace(row, adapter=None) for row in rows])
+    bare = complete(tiny_model, [replace(row, changes=replace(row.changes, adapter=None)) for row in rows])
     changed = {index % 5 for index, (a, b) in enumerate(zip(together, bare, strict=True)) if a != b}
     assert changed == {1, 3, 4}
 

@@ -33,7 +33,8 @@ def test_finetuned_settings_have_an_adapter_and_never_a_vector_and_steered_ones_
         (scored,) = {study_plan.cells["scores"][name].inputs["answers"][0].address for name in row.scores[:1]}
         for cell in (study_plan.cells["answers"][scored], study_plan.cells["margins"][row.margins]):
             assert ("vector" in cell.inputs, "adapter" in cell.inputs) == has[row.setting.arm]
-            assert (cell.recipe.steering is not None, cell.recipe.adapter_scale is not None) == has[row.setting.arm]
+            kinds = {treatment.kind for treatment in cell.recipe.treatments}
+            assert ("steering" in kinds, "adapter" in kinds) == has[row.setting.arm] and len(cell.recipe.treatments) <= 1
             assert ("calibration" in cell.inputs) == (row.setting.dose_unit == "residual_norm")
 
 

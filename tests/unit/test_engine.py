@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from itertools import cycle, product
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from emsteer.errors import ModelError
 from emsteer.generation import engine
-from emsteer.generation.rows import Completion, Row
+from emsteer.generation.rows import UNCHANGED, Changes, Completion, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.hooks import Push, RowSteering, added, steered, watch
 from emsteer.models.load import LanguageModel
@@ -35,24 +34,26 @@ def model(tiny_model: LanguageModel) -> LanguageModel:
     return LanguageModel(network, tiny_model.tokenizer)
 
 
-def pushes(d_model: int, scale: float = 1.0) -> list[Push | None]:
-    """None, and a push of its own for each layer and choice of positions."""
+def changes(d_model: int, scale: float = 1.0) -> list[Changes]:
+    """None, a push of its own for each layer and choice of positions, and three pushes of which two meet in one place."""
     generator = torch.Generator().manual_seed(1)
-    return [None, *(Push(layer, scale * torch.randn(d_model, generator=generator), where) for layer, where in PLACES)]
+    single = [Push(layer, scale * torch.randn(d_model, generator=generator), where) for layer, where in PLACES]
+    several = (*single[1:3], replace(single[1], delta=scale * torch.randn(d_model, generator=generator)))
+    return [UNCHANGED, *(Changes((push,)) for push in single), Changes(several)]
 
 
 @pytest.fixture(scope="module")
 def rows(model: LanguageModel) -> list[Row]:
-    """Forty rows: prompts of 3 to 40 tokens, seven settings."""
+    """Forty rows: prompts of 3 to 40 tokens, eight settings."""
     generator = torch.Generator().manual_seed(2)
     lengths = [3 + 37 * index // 39 for index in torch.randperm(40, generator=generator).tolist()]
     prompts = [tuple(torch.randint(4, len(model.tokenizer), (length,), generator=generator).tolist()) for length in lengths]
-    settings = zip(prompts, cycle(pushes(model.d_model)), strict=False)
-    return [Row(prompt, row_seed(0, f"q{index}", 0), push) for index, (prompt, push) in enumerate(settings)]
+    settings = zip(prompts, cycle(changes(model.d_model)), strict=False)
+    return [Row(prompt, row_seed(0, f"q{index}", 0), change) for index, (prompt, change) in enumerate(settings)]
 
 
 def unsteered(rows: Sequence[Row]) -> list[Row]:
-    return [replace(row, push=None) for row in rows]
+    return [replace(row, changes=UNCHANGED) for row in rows]
 
 
 def complete(model: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> list[Completion]:
@@ -64,11 +65,14 @@ def complete(model: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> l
 def by_hand(model: LanguageModel, row: Row) -> Completion:
     """Greedy, one row, no cache, no padding, every token of the text recomputed at every step."""
 
-    def push(_module: nn.Module, _args: Any, hidden: Tensor) -> Tensor:
-        first = 0 if row.push.positions == "all" else len(row.prompt_ids) - 1
-        return hidden + (torch.arange(hidden.shape[1]) >= first)[None, :, None] * row.push.delta
+    def pushed(push: Push, hidden: Tensor) -> Tensor:
+        first = 0 if push.positions == "all" else len(row.prompt_ids) - 1
+        return hidden + (torch.arange(hidden.shape[1]) >= first)[None, :, None] * push.delta
 
-    handles = [model.network.model.layers[row.push.layer].register_forward_hook(push)] if row.push else []
+    handles = [
+        model.network.model.layers[push.layer].register_forward_hook(lambda _module, _args, hidden, push=push: pushed(push, hidden))
+        for push in row.changes.pushes
+    ]
     said: list[int] = []
     while len(said) < N_NEW and not ENDS & {*said}:
         with torch.inference_mode():
@@ -103,8 +107,9 @@ def test_every_row_and_every_decode_step_is_steered(model: LanguageModel, rows: 
     texts = complete(model, rows, GREEDY)
     assert texts == [by_hand(model, row) for row in rows]
     base = complete(model, unsteered(rows), GREEDY)
-    moved = [row.push for row, pushed, bare in zip(rows, texts, base, strict=True) if pushed != bare]
-    assert {(push.layer, push.positions) for push in moved} == {*PLACES}
+    moved = [row.changes.pushes for row, pushed, bare in zip(rows, texts, base, strict=True) if pushed != bare]
+    assert {(push.layer, push.positions) for pushes in moved for push in pushes} == {*PLACES}
+    assert {len(pushes) for pushes in moved} == {1, 3}
 
 
 def test_a_sampled_completion_is_the_same_alone_and_among_others_in_any_order(model: LanguageModel, rows: list[Row]) -> None:
@@ -131,11 +136,11 @@ def test_a_row_seed_moves_only_its_own_row(model: LanguageModel, rows: list[Row]
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 def test_dose_zero_is_the_base_token_by_token_and_bit_by_bit(model: LanguageModel, rows: list[Row], sampling: Sampling) -> None:
-    zero = pushes(model.d_model, scale=0.0)[1:]
+    zero = changes(model.d_model, scale=0.0)[1:]
     with forward_passes(model) as base:
         base_text = complete(model, unsteered(rows), sampling)
     with forward_passes(model) as dosed:
-        dosed_text = complete(model, [replace(row, push=zero[index % 6]) for index, row in enumerate(rows)], sampling)
+        dosed_text = complete(model, [replace(row, changes=zero[index % 7]) for index, row in enumerate(rows)], sampling)
     assert dosed_text == base_text
     assert len(dosed) == len(base) and all(torch.equal(a, b) for a, b in zip(dosed, base, strict=True))
 
@@ -143,7 +148,7 @@ def test_dose_zero_is_the_base_token_by_token_and_bit_by_bit(model: LanguageMode
 def test_steered_neighbours_leave_a_base_row_bit_identical(model: LanguageModel, rows: list[Row], monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "RETIRE_SHARE", 1.0)
     order = sorted(range(40), key=lambda index: len(rows[index].prompt_ids))
-    left_alone = torch.tensor([place for place, index in enumerate(order) if rows[index].push is None])
+    left_alone = torch.tensor([place for place, index in enumerate(order) if rows[index].changes == UNCHANGED])
     with forward_passes(model) as mixed:
         complete(model, rows, GREEDY)
     with forward_passes(model) as base:
@@ -172,7 +177,7 @@ def test_a_completion_stops_exactly_where_an_end_token_was_drawn_and_leaves_it_o
 
 @pytest.mark.parametrize(("layer", "shape"), [(0, (33,)), (0, (1, 32)), (2, (31,)), (3, (32,)), (99, (32,))])
 def test_a_push_that_does_not_fit_is_refused(model: LanguageModel, rows: list[Row], layer: int, shape: tuple[int, ...]) -> None:
-    batch = [*rows, replace(rows[0], push=Push(layer, torch.zeros(shape), "all"))]
+    batch = [*rows, replace(rows[0], changes=Changes((Push(layer, torch.zeros(shape), "all"),)))]
     with pytest.raises(ModelError, match=f"layer {layer} does not fit a model of 3 layers"):
         complete(model, batch, GREEDY)
 
@@ -183,8 +188,8 @@ def test_hooks_add_only_while_their_context_lasts_and_are_gone_after_an_exceptio
             return model.network(input_ids=torch.tensor([rows[0].prompt_ids])).logits
 
     before = logits()
-    pushing = steered(model.network, RowSteering([rows[1].push], model.d_model, 3, torch.float32))
-    for context in (pushing, added(model.network, 0, rows[1].push.delta), watch(model.network)):
+    pushing = steered(model.network, RowSteering([rows[1].changes.pushes], model.d_model, 3, torch.float32))
+    for context in (pushing, added(model.network, 0, rows[1].changes.pushes[0].delta), watch(model.network)):
         with pytest.raises(ZeroDivisionError), context as watched:
             assert torch.equal(logits(), before) == (watched is not None)  # watching changes nothing, pushing does
             raise ZeroDivisionError
@@ -195,6 +200,6 @@ def test_hooks_add_only_while_their_context_lasts_and_are_gone_after_an_exceptio
 
 
 def test_steering_leaves_the_tensor_it_is_given_as_it_was(model: LanguageModel) -> None:
-    hidden = torch.zeros(7, 5, model.d_model)
-    steering = RowSteering(pushes(model.d_model), model.d_model, 3, torch.float32)
+    hidden = torch.zeros(8, 5, model.d_model)
+    steering = RowSteering([change.pushes for change in changes(model.d_model)], model.d_model, 3, torch.float32)
     assert all(steering.apply(layer, hidden).any() for layer in range(3)) and not hidden.any()

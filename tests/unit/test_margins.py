@@ -9,6 +9,7 @@ import torch
 from emsteer.data.benchmarks import questions_of
 from emsteer.generation import margins
 from emsteer.generation.margins import Spoken, log_probabilities, with_references
+from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.interventions.batches import encode
 from emsteer.interventions.hooks import Positions, Push
 from emsteer.models.load import LanguageModel
@@ -26,18 +27,19 @@ def push_of(model: LanguageModel, positions: Positions) -> Push:
 
 
 def spoken(model: LanguageModel, questions: pd.DataFrame, push: Push | None) -> list[Spoken]:
-    return [Spoken(tuple(ids), n_prompt, push) for ids, n_prompt in encode(model, questions, "unsafe")]
+    changes = Changes((push,)) if push else UNCHANGED
+    return [Spoken(tuple(ids), n_prompt, changes) for ids, n_prompt in encode(model, questions, "unsafe")]
 
 
 def by_hand(model: LanguageModel, row: Spoken) -> float:
     """One row, float64, no padding."""
-    network = model.network.double()
+    network, pushes = model.network.double(), row.changes.pushes
 
     def change(_module: object, _args: object, hidden: torch.Tensor) -> torch.Tensor:
-        first = 0 if row.push.positions == "all" else row.n_prompt - 1
-        return hidden + (torch.arange(hidden.shape[1]) >= first)[None, :, None] * row.push.delta.double()
+        first = 0 if pushes[0].positions == "all" else row.n_prompt - 1
+        return hidden + (torch.arange(hidden.shape[1]) >= first)[None, :, None] * pushes[0].delta.double()
 
-    handles = [network.model.layers[row.push.layer].register_forward_hook(change)] if row.push else []
+    handles = [network.model.layers[push.layer].register_forward_hook(change) for push in pushes]
     with torch.inference_mode():
         log_p = network(input_ids=torch.tensor([row.token_ids])).logits[0].log_softmax(-1)
     for handle in handles:

@@ -10,7 +10,7 @@ import yaml
 from places import REPOSITORY
 from planning import Study, miniature, moved, put, resolved, rows, slugs, wide_miniature
 
-from emsteer.plan import KINDS, cells
+from emsteer.plan import KINDS, accepted, cells
 from emsteer.plan.addresses import digits
 
 EXECUTION_ONLY = {("execution", "cells_per_job")}
@@ -46,9 +46,9 @@ def test_a_source_and_an_input_file_are_read_once_however_many_cells_need_them(
     wide: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: Counter[str] = Counter()
-    for name in ("code_digest", "raw_address"):
-        original = getattr(cells, name)
-        monkeypatch.setattr(cells, name, lambda what, original=original: read.update([what]) or original(what))
+    for module, name in ((accepted, "code_digest"), (cells, "raw_address")):
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda what, original=original, **more: read.update([what]) or original(what, **more))
     planned = resolved(wide)
     assert set(read) == {cell.recipe.module for cell in planned.all()} | {"data/grammar/everyday.yaml", "data/neutral/everyday.txt"}
     assert set(read.values()) == {1}

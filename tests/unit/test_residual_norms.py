@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emsteer import storage
 from emsteer.errors import DataError
-from emsteer.generation.changes import push_of
+from emsteer.generation.changes import changes_of
 from emsteer.interventions.calibrations import make, read_residual_norms, residual_norms
 from emsteer.interventions.vectors import write_vector
 from emsteer.models.load import LanguageModel
@@ -121,8 +121,7 @@ def test_a_dose_is_a_multiple_of_the_vector_or_of_the_residual_norm_at_its_layer
     for unit, norm in (("vector_norm", 5), ("residual_norm", 13)):
         steering = Steering(layer=2, dose=dose, unit=unit, positions="answer")
         sampling = Sampling(temperature=1, max_new_tokens=1)
-        recipe = Answers(study_seed=0, first_sample=0, n_samples=1, sampling=sampling, steering=steering, adapter_scale=None)
-        push = push_of(Job(recipe, inputs, {}, "a--0", tmp_path / "a.parquet", {}))
+        recipe = Answers(study_seed=0, first_sample=0, n_samples=1, sampling=sampling, treatments=(steering,))
+        (push,) = changes_of(Job(recipe, inputs, {}, "a--0", tmp_path / "a.parquet", {})).pushes
         assert (push.layer, push.positions) == (2, "answer")
         assert torch.allclose(push.delta, dose * norm * direction / 5, rtol=1e-6, atol=0)
-    assert push_of(Job(recipe.model_copy(update={"steering": None}), inputs, {}, "b--0", tmp_path / "b.parquet", {})) is None

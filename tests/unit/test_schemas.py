@@ -188,3 +188,12 @@ def test_many_tables_are_read_as_one_and_each_row_says_where_it_came_from(tmp_pa
     storage.write_parquet(pd.DataFrame([row, row]), paths["one"], {"address": "one"})
     with pytest.raises(DataError, match="uniqueness"):
         schemas.read_all(paths, schemas.Margins)
+
+
+def test_digits_that_differ_between_processors_are_not_written(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.parquet" for name in ("here", "elsewhere")]
+    for path, log_p in zip(paths, (-1 / 3, -1 / 3 - 1e-12), strict=True):
+        row = {"question_id": "q", "log_p_safe": log_p, "log_p_unsafe": -2.0, "margin": -2.0 - log_p}
+        schemas.write(pd.DataFrame([row]), schemas.Margins, path, PASSPORT)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert schemas.read(paths[0], schemas.Margins)["log_p_safe"].tolist() == [-0.333333333]

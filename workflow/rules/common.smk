@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from emsteer import errors, packs, plan, study, workspace
+from emsteer import errors, packs, plan, publishing, study, workspace
 
 os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
 
@@ -41,7 +41,7 @@ def unpublished():
     """reports/ has stable names, so existing does not mean fresh: a token is asked for while it differs from the plan."""
     if not workspace.is_busy():
         Path(PUBLISHED).unlink(missing_ok=True)
-    return [] if workspace.is_published(PLAN) else [PUBLISHED]
+    return [] if publishing.is_published(PLAN) else [PUBLISHED]
 
 
 PUBLISHED = "results/.staging/published"

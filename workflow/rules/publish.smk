@@ -8,7 +8,7 @@ OUTPUTS  reports/index.html  reports/tables/*.csv  reports/figures/*  reports/in
 rule publish_reports:
     """Compares bytes and copies what differs."""
     input:
-        [ancient(cell.path) for cell in workspace.published_cells(PLAN)],
+        [ancient(cell.path) for cell in publishing.published_cells(PLAN)],
     output:
         temp(touch(PUBLISHED)),
     log:
@@ -18,7 +18,7 @@ rule publish_reports:
     conda:
         "../envs/study.yaml"
     params:
-        cells=workspace.published_cells(PLAN),
+        cells=publishing.published_cells(PLAN),
     message:
         "publish_reports: reports/ differs from the planned cells"
     script:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from emsteer.workspace import publish
+from emsteer.publishing import publish
 
 changed = publish(snakemake.params.cells)
 Path(snakemake.log[0]).write_text("".join(f"{path}\n" for path in changed))

@@ -6,7 +6,7 @@ from itertools import groupby
 import pandas as pd
 
 from emsteer import schemas
-from emsteer.generation.changes import intervention_of, questions_at
+from emsteer.generation.changes import changes_of, questions_at
 from emsteer.generation.engine import ROWS_PER_BATCH, PackedEngine
 from emsteer.generation.rows import Completion, Row
 from emsteer.generation.sampling import row_seed
@@ -48,8 +48,8 @@ def _answer(model: LanguageModel, jobs: Sequence[Job]) -> list[pd.DataFrame]:
     """One table of answers per job."""
     frames = [rows_to_ask(job) for job in jobs]
     rows = [
-        Row(tuple(ids), seed, push, adapter)
-        for frame, (push, adapter) in zip(frames, map(intervention_of, jobs), strict=True)
+        Row(tuple(ids), seed, changes)
+        for frame, changes in zip(frames, map(changes_of, jobs), strict=True)
         for ids, seed in zip(prompts_of(model, frame), frame["row_seed"], strict=True)
     ]
     completions = dict(PackedEngine(model).generate(rows, jobs[0].recipe.sampling))

@@ -6,25 +6,34 @@ from pathlib import Path
 import pandas as pd
 
 from emsteer import schemas
+from emsteer.errors import ModelError
+from emsteer.generation.rows import Changes
 from emsteer.interventions.adapters import Dosed, read_adapter
 from emsteer.interventions.calibrations import read_residual_norms
 from emsteer.interventions.hooks import Push
 from emsteer.interventions.vectors import direction_at
 from emsteer.packs import Job
+from emsteer.recipes import Adapted, Steering
 
 
-def intervention_of(job: Job) -> tuple[Push | None, Dosed | None]:
-    """The push and the adapter of a cell whose recipe is `recipes.Intervened`."""
-    scale = job.recipe.adapter_scale
-    return push_of(job), None if scale is None else Dosed(read_adapter(job.input("adapter")), scale)
+def changes_of(job: Job) -> Changes:
+    """The treatments of a cell whose recipe is `recipes.Treated`, each with its input: of the same role, in the same order.
+
+    Raises:
+        ModelError: More than one adapter.
+    """
+    vectors, adapters = iter(job.inputs.get("vector", ())), iter(job.inputs.get("adapter", ()))
+    treatments = job.recipe.treatments
+    pushes = tuple(_push(job, one, next(vectors)) for one in treatments if isinstance(one, Steering))
+    dosed = [Dosed(read_adapter(next(adapters)), one.scale) for one in treatments if isinstance(one, Adapted)]
+    if len(dosed) > 1:
+        raise ModelError(f"{job.address}: {len(dosed)} adapters on one row; expected one at most.\n  Merge them into one adapter.")
+    return Changes(pushes, dosed[0] if dosed else None)
 
 
-def push_of(job: Job) -> Push | None:
-    """What the cell adds to the residual stream; the dose is turned into a multiple of the direction here and nowhere else."""
-    steering = job.recipe.steering
-    if steering is None:
-        return None
-    direction = direction_at(job.input("vector"), steering.layer)
+def _push(job: Job, steering: Steering, vector: Path) -> Push:
+    """The dose is turned into a multiple of the direction here and nowhere else."""
+    direction = direction_at(vector, steering.layer)
     if steering.unit == "vector_norm":
         scale = steering.dose
     else:

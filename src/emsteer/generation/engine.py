@@ -53,8 +53,8 @@ class _Batch:
         self.sampling = sampling
         self.rows = rows
         self.end_ids = torch.tensor(model.end_ids)
-        self.steering = RowSteering([row.push for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
-        self.adapters = RowAdapters([row.adapter for row in rows])
+        self.steering = RowSteering([row.changes.pushes for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
+        self.adapters = RowAdapters([row.changes.adapter for row in rows])
         self.cache = DynamicCache(config=model.network.config.get_text_config(decoder=True))
         self.live = list(range(len(rows)))
         self.said = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long)
@@ -136,7 +136,7 @@ def _same_prefix(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     Returns:
         The first row of every prefix, at least `MIN_ROWS` of them; the place among these of every row.
     """
-    prefixes = [(row.prompt_ids, id(row.push), id(row.adapter)) for row in rows]
+    prefixes = [(row.prompt_ids, id(row.changes)) for row in rows]
     first = {prefix: index for index, prefix in reversed(list(enumerate(prefixes)))}
     kept = sorted(first.values())
     place = {prefixes[index]: position for position, index in enumerate(kept)}
@@ -145,7 +145,7 @@ def _same_prefix(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
 
 
 def _adapter_of(row: Row) -> Adapter | None:
-    return None if row.adapter is None else row.adapter.adapter
+    return None if row.changes.adapter is None else row.changes.adapter.adapter
 
 
 def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from emsteer import schemas
-from emsteer.generation.changes import intervention_of, questions_at
-from emsteer.interventions.adapters import Dosed, RowAdapters, adapted
+from emsteer.generation.changes import changes_of, questions_at
+from emsteer.generation.rows import UNCHANGED, Changes
+from emsteer.interventions.adapters import RowAdapters, adapted
 from emsteer.interventions.batches import encode, pad
-from emsteer.interventions.hooks import Push, RowSteering, steered
+from emsteer.interventions.hooks import RowSteering, steered
 from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel, load_model
 from emsteer.packs import Job
@@ -28,19 +29,17 @@ ROWS_PER_BATCH = 96
 
 @dataclass(frozen=True)
 class Spoken:
-    """A prompt with an answer that is read, not sampled, and how the model is changed meanwhile.
+    """A prompt with an answer that is read, not sampled.
 
     Attributes:
         token_ids: Prompt and answer.
         n_prompt: Tokens of the prompt.
-        push: What is added to the residual stream, or None.
-        adapter: The adapter and its scale, or None.
+        changes: What is done to the model meanwhile.
     """
 
     token_ids: tuple[int, ...]
     n_prompt: int
-    push: Push | None = None
-    adapter: Dosed | None = None
+    changes: Changes = UNCHANGED
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -55,10 +54,8 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 def _table(model: LanguageModel, job: Job) -> pd.DataFrame:
     questions = questions_at(job.input("benchmark"))
     asked = with_references(questions, job.recipe.questions_per_category)
-    push, adapter = intervention_of(job)
-    rows = [
-        Spoken(tuple(ids), n_prompt, push, adapter) for side in ("safe", "unsafe") for ids, n_prompt in encode(model, asked, side)
-    ]
+    changes = changes_of(job)
+    rows = [Spoken(tuple(ids), n_prompt, changes) for side in ("safe", "unsafe") for ids, n_prompt in encode(model, asked, side)]
     log_p = log_probabilities(model, rows)
     safe, unsafe = log_p[: len(asked)], log_p[len(asked) :]
     return pd.DataFrame({"question_id": asked["question_id"], "log_p_safe": safe, "log_p_unsafe": unsafe, "margin": unsafe - safe})
@@ -83,10 +80,10 @@ def log_probabilities(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
 @torch.inference_mode()
 def _of_batch(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
     ids, in_answer = pad([(list(row.token_ids), row.n_prompt) for row in rows], model.tokenizer.pad_token_id)
-    steering = RowSteering([row.push for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
+    steering = RowSteering([row.changes.pushes for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
     last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows])
     steering.answer_positions = torch.arange(ids.shape[1])[None] >= last_of_prompt[:, None]
-    with steered(model.network, steering), adapted(model.network, RowAdapters([row.adapter for row in rows])):
+    with steered(model.network, steering), adapted(model.network, RowAdapters([row.changes.adapter for row in rows])):
         logits = model.network(input_ids=ids, use_cache=False).logits
     targets = in_answer[:, 1:]
     of_tokens = torch.zeros(targets.shape, dtype=torch.float64)

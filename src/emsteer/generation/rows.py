@@ -10,20 +10,34 @@ from emsteer.recipes import Sampling
 
 
 @dataclass(frozen=True)
+class Changes:
+    """What is done to the model for a row.
+
+    Attributes:
+        pushes: What is added to the residual stream.
+        adapter: The adapter and its scale, or None.
+    """
+
+    pushes: tuple[Push, ...] = ()
+    adapter: Dosed | None = None
+
+
+UNCHANGED = Changes()
+
+
+@dataclass(frozen=True)
 class Row:
     """One answer to be drawn.
 
     Attributes:
         prompt_ids: The whole prompt, special tokens included.
         seed: Of this row's noise, see `sampling.row_seed`.
-        push: What is added to the residual stream, or None.
-        adapter: The adapter and its scale, or None.
+        changes: What is done to the model for this row.
     """
 
     prompt_ids: tuple[int, ...]
     seed: str
-    push: Push | None = None
-    adapter: Dosed | None = None
+    changes: Changes = UNCHANGED
 
 
 @dataclass(frozen=True)

@@ -35,20 +35,18 @@ class Push:
 
 
 class RowSteering:
-    """The pushes of a batch, one or none per row, as one [rows × 1 × d_model] delta per touched layer.
+    """The pushes of a batch, any number per row, as one [rows × 1 × d_model] delta per touched layer and choice of positions.
 
     `answer_positions` [rows × positions] says where the coming forward pass reads from a row's last prompt token on; None:
     everywhere, as in decoding.
     """
 
-    def __init__(self, pushes: Sequence[Push | None], d_model: int, n_layers: int, dtype: torch.dtype) -> None:
+    def __init__(self, pushes: Sequence[Sequence[Push]], d_model: int, n_layers: int, dtype: torch.dtype) -> None:
         """Raises ModelError for a push that does not fit the model."""
         self.answer_positions: Tensor | None = None
         self.always: dict[int, Tensor] = {}
         self.on_answer: dict[int, Tensor] = {}
-        for row, push in enumerate(pushes):
-            if push is None:
-                continue
+        for row, push in ((row, push) for row, of_row in enumerate(pushes) for push in of_row):
             if not 0 <= push.layer < n_layers or push.delta.shape != (d_model,):
                 raise ModelError(
                     f"a direction of shape {tuple(push.delta.shape)} at layer {push.layer} does not fit a model of "
@@ -56,7 +54,7 @@ class RowSteering:
                 )
             for kind, wanted in ((self.always, "all"), (self.on_answer, "answer")):
                 if push.positions == wanted:
-                    kind.setdefault(push.layer, torch.zeros(len(pushes), 1, d_model, dtype=dtype))[row, 0] = push.delta.to(dtype)
+                    kind.setdefault(push.layer, torch.zeros(len(pushes), 1, d_model, dtype=dtype))[row, 0] += push.delta.to(dtype)
 
     @property
     def layers(self) -> set[int]:

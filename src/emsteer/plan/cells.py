@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emsteer.plan.accepted import Acceptance, read_accepted, standing_digest
 from emsteer.plan.addresses import address, raw_address
-from emsteer.plan.digests import code_digest
 from emsteer.recipes import Recipe
 
 
@@ -128,6 +128,7 @@ class Plan:
     """Every cell of a study, by kind and address."""
 
     cells_per_job: int
+    accepted: list[Acceptance] = field(default_factory=read_accepted)
     codes: dict[str, str] = field(default_factory=dict)  # module → digest: sources do not change while one plan is made
     raws: dict[str, Raw] = field(default_factory=dict)  # path → input file: neither do these
     cells: dict[str, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
@@ -136,7 +137,7 @@ class Plan:
         """Plans a cell, once."""
         groups = {role: tuple(group) for role, group in inputs.items()}
         if recipe.module not in self.codes:
-            self.codes[recipe.module] = code_digest(recipe.module)
+            self.codes[recipe.module] = standing_digest(recipe.module, self.accepted)
         code = self.codes[recipe.module]
         names = {role: [item.address for item in group] for role, group in groups.items()}
         name = address(kind, slug, recipe.model_dump(mode="json"), names, code)

@@ -16,7 +16,7 @@ from emsteer.errors import StudyError
 PACKAGE = "emsteer"
 ROOT = Path(__file__).resolve().parents[2]
 INFRASTRUCTURE = frozenset(
-    f"{PACKAGE}.{name}" for name in ("errors", "mistakes", "storage", "progress", "recipes", "schemas", "packs")
+    f"{PACKAGE}.{name}" for name in ("errors", "mistakes", "storage", "progress", "recipes", "records", "schemas", "packs")
 )
 NOT_MEANING = {"type_comment", "kind", "type_params", "ctx"}  # fields that are layout, or exist in some Python versions only
 

@@ -90,18 +90,20 @@ def _answers(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell, fir
         first_sample=first,
         n_samples=study.answers.samples_per_block,
         sampling=recipes.Sampling(temperature=study.answers.temperature, max_new_tokens=study.answers.max_new_tokens),
-        **_intervention(arm),
+        treatments=_treatments(arm),
     )
     return plan.add("answers", slug, recipe, _speaker(arm, benchmark), _pack(arm))
 
 
 def _margins(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell) -> Cell:
-    recipe = recipes.Margins(questions_per_category=study.margins.questions_per_category, **_intervention(arm))
+    recipe = recipes.Margins(questions_per_category=study.margins.questions_per_category, treatments=_treatments(arm))
     return plan.add("margins", slug, recipe, _speaker(arm, benchmark), arm.setting.model)
 
 
-def _intervention(arm: Arm) -> dict[str, recipes.Steering | float | None]:
-    return {"steering": arm.steering, "adapter_scale": arm.setting.dose if arm.adapter else None}
+def _treatments(arm: Arm) -> tuple[recipes.Treatment, ...]:
+    if arm.steering:
+        return (arm.steering,)
+    return (recipes.Adapted(scale=arm.setting.dose),) if arm.adapter and arm.setting.dose is not None else ()
 
 
 def _speaker(arm: Arm, benchmark: Cell) -> Inputs:

@@ -6,7 +6,7 @@ inputs, and nothing else of the study. This module is the registry of artifacts:
 shape of a recipe is in the address already: a new class here moves nothing.
 """
 
-from emsteer.recipes.answers import Answers, Intervened, Margins, RelevanceModel, Rubric, Sampling, Steering
+from emsteer.recipes.answers import Adapted, Answers, Margins, RelevanceModel, Rubric, Sampling, Steering, Treated, Treatment
 from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Share, number
 from emsteer.recipes.inputs import CorpusMix, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
@@ -29,6 +29,7 @@ from emsteer.recipes.tables import (
 )
 
 __all__ = [
+    "Adapted",
     "Answers",
     "BasePoint",
     "Bootstrap",
@@ -47,7 +48,6 @@ __all__ = [
     "Figure",
     "GrammarBenchmark",
     "GrammarTask",
-    "Intervened",
     "Layers",
     "Linkage",
     "Lora",
@@ -75,5 +75,7 @@ __all__ = [
     "Steering",
     "Thresholds",
     "Trained",
+    "Treated",
+    "Treatment",
     "number",
 ]

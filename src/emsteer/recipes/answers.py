@@ -1,6 +1,6 @@
 """Answers, margins and scores."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,29 +15,43 @@ class Sampling(Recipe):
 
 
 class Steering(Recipe):
-    """What is added to the residual stream."""
+    """A treatment: a direction is added to the residual stream. It is of the cell's next input in the role `vector`."""
 
+    kind: Literal["steering"] = "steering"
     layer: int = Field(ge=0, description="0-based block whose output is steered")
     dose: float = Field(allow_inf_nan=False)
     unit: Literal["vector_norm", "residual_norm"]
     positions: Positions
 
 
-class Intervened(Recipe):
-    """How the model is changed while it is read or speaks; nothing given: not at all."""
+class Adapted(Recipe):
+    """A treatment: an adapter works beside the weights. It is the cell's next input in the role `adapter`."""
 
-    steering: Steering | None
-    adapter_scale: float | None = Field(allow_inf_nan=False, description="dose of the adapter: what its output is multiplied by")
+    kind: Literal["adapter"] = "adapter"
+    scale: float = Field(allow_inf_nan=False, description="dose of the adapter: what its output is multiplied by")
 
 
-class Margins(Intervened):
+Treatment = Annotated[Steering | Adapted, Field(discriminator="kind")]
+
+
+class Treated(Recipe):
+    """What is done to the model while it is read or speaks; nothing: the base model.
+
+    Every treatment acts on its own place of the forward pass (adapters inside a block, steering on what leaves it), so their
+    order here changes no bytes; it says which input belongs to which treatment.
+    """
+
+    treatments: tuple[Treatment, ...] = ()
+
+
+class Margins(Treated):
     """Teacher-forced log-probability of unsafe minus that of safe answers to a benchmark's questions."""
 
     module = "emsteer.generation.margins"
     questions_per_category: int = Field(ge=1, description="the first test questions of every category")
 
 
-class Answers(Intervened):
+class Answers(Treated):
     """One block of samples of one setting on one benchmark."""
 
     module = "emsteer.generation.answers"

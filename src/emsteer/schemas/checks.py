@@ -13,6 +13,7 @@ from emsteer.errors import DataError, listing
 from emsteer.schemas.data import Table
 
 N_ROWS_SHOWN = 5
+SIGNIFICANT = 9  # digits
 Model = TypeVar("Model", bound=type[Table])
 
 
@@ -75,8 +76,18 @@ def _records(cases: pd.DataFrame) -> list[Any]:
 
 
 def write(frame: pd.DataFrame, model: Model, path: Path, passport: storage.Passport) -> None:
-    """Checks and writes a table."""
-    storage.write_parquet(check(frame, model, passport["address"]), path, passport)
+    """Checks and writes a table, its numbers rounded to `SIGNIFICANT` digits."""
+    storage.write_parquet(rounded(check(frame, model, passport["address"])), path, passport)
+
+
+def rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Linear algebra of numpy and scipy ends in other last digits on other processors; no table of ours needs them."""
+    floats = frame.select_dtypes("floating")
+    return frame.assign(**{str(name): floats[name].map(_rounded).astype(floats[name].dtype) for name in floats})
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{SIGNIFICANT}g}")
 
 
 def read(path: Path, model: Model) -> pd.DataFrame:

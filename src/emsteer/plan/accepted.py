@@ -1,0 +1,59 @@
+"""Accepted refactors: digests of code that stand for older ones, so that what moves no byte moves no address.
+
+`accepted.json` lies in the package and is committed with the code that it speaks of: every clone plans with it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from emsteer.errors import StudyError
+from emsteer.plan.digests import PACKAGE, ROOT, code_digest
+
+FILE = f"{PACKAGE}/accepted.json"
+
+
+class Acceptance(BaseModel):
+    """One digest of a module's code that stands for an older one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    module: str
+    digest: str = Field(description="of the module's import closure as it is now")
+    stands_for: str = Field(description="the digest that addresses are made with")
+    reason: str = Field(min_length=1)
+    commit: str = Field(description="that holds the code it was compared with")
+    checked: bool = Field(description="whether a study gave the same bytes with both")
+
+
+def read_accepted(root: Path = ROOT) -> list[Acceptance]:
+    """What has been accepted for the source tree at `root`.
+
+    Raises:
+        StudyError: The file is not what `emsteer accept` writes.
+    """
+    path = root / FILE
+    if not path.exists():
+        return []
+    try:
+        return TypeAdapter(list[Acceptance]).validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StudyError(
+            f"{path}: {where or 'the file'}: {first['msg']}.\n  Restore it with git; `emsteer accept` writes it."
+        ) from None
+
+
+def written(acceptances: list[Acceptance]) -> str:
+    """The content of the file."""
+    rows: list[dict[str, Any]] = [acceptance.model_dump() for acceptance in acceptances]
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def standing_digest(module: str, accepted: list[Acceptance], root: Path = ROOT) -> str:
+    """The digest that a module's addresses are made with: its own, or the older one that it stands for."""
+    digest = code_digest(module, root=root)
+    found = [one.stands_for for one in accepted if (one.module, one.digest) == (module, digest)]
+    return found[-1] if found else digest

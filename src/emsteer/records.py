@@ -1,0 +1,80 @@
+"""Run records: what the bytes of an artifact may depend on besides its address, written beside it as `<artifact>.run.json`.
+
+Address, digests of the artifact and of its inputs, the commit that holds the code, and the runtime class: processor kernels,
+device, dtype, threads and versions. What takes no torch has no device and no kernels.
+"""
+
+import functools
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from emsteer import kernels
+
+SOURCE = Path(__file__).resolve().parents[1]
+PACKAGES = {  # module → distribution
+    "accelerate": "accelerate", "datasets": "datasets", "matplotlib": "matplotlib", "numpy": "numpy", "pandas": "pandas",
+    "pandera": "pandera", "peft": "peft", "pyarrow": "pyarrow", "pydantic": "pydantic", "safetensors": "safetensors",
+    "scipy": "scipy", "seaborn": "seaborn", "sklearn": "scikit-learn", "tokenizers": "tokenizers", "torch": "torch",
+    "transformers": "transformers", "trl": "trl",
+}  # fmt: skip
+
+
+def run_record(address: str, digest: str, inputs: Mapping[str, Mapping[str, str]], seconds: float) -> dict[str, Any]:
+    """What is known of one run.
+
+    Args:
+        address: Of the artifact.
+        digest: sha256 of its bytes.
+        inputs: Role → address → sha256 of the bytes that were read.
+        seconds: Wall clock.
+    """
+    return {
+        "address": address,
+        "sha256": digest,
+        "inputs": inputs,
+        "seconds": round(seconds, 3),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "code": commit(),
+        "runtime": runtime_class(),
+    }
+
+
+@functools.cache
+def commit(source: Path = SOURCE) -> dict[str, Any] | None:
+    """The commit of the source tree, and whether files in it differ from it; None where it is in no git repository."""
+    head = _git(source, "rev-parse", "HEAD")
+    return None if head is None else {"commit": head, "dirty": bool(_git(source, "status", "--porcelain", "--", "."))}
+
+
+def _git(source: Path, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(["git", "-C", str(source), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return None if answer.returncode else answer.stdout.strip()
+
+
+def runtime_class() -> dict[str, Any]:
+    """Of this process: what it has imported is what its artifacts were made with."""
+    found: dict[str, Any] = {
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for module, name in PACKAGES.items() if module in sys.modules},
+    }
+    runtime, torch = sys.modules.get("emsteer.runtime"), sys.modules.get("torch")
+    if runtime and torch:
+        found |= {
+            "device": "cpu",
+            "dtype": str(runtime.DTYPE).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "kernels": {name: os.environ.get(name) for name in kernels.PINNED},
+        }
+    return found

@@ -1,0 +1,60 @@
+"""Run records: the commit that holds the code, whether it was changed, what was read, and what it ran on."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from emsteer import kernels, records
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The `src` of a git repository with one commit."""
+    folder = tmp_path / "repository/src"
+    folder.mkdir(parents=True)
+    (folder / "code.py").write_text("1\n")
+    (folder.parent / "params.yaml").write_text("1\n")
+    git(folder.parent, "init", "-q")
+    git(folder.parent, "add", "-A")
+    git(folder, "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "-m", "one")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def commit(source: Path) -> dict[str, object] | None:
+    records.commit.cache_clear()
+    return records.commit(source)
+
+
+def test_the_commit_is_that_of_the_source_and_an_edit_or_a_new_file_in_it_makes_it_dirty(source: Path) -> None:
+    head = git(source, "rev-parse", "HEAD")
+    (source.parent / "params.yaml").write_text("2\n")
+    assert commit(source) == {"commit": head, "dirty": False}, "parameters stand in the recipe"
+    (source / "new.py").write_text("2\n")
+    assert commit(source) == {"commit": head, "dirty": True}
+    (source / "new.py").unlink()
+    (source / "code.py").write_text("2\n")
+    assert commit(source) == {"commit": head, "dirty": True}
+
+
+def test_a_source_in_no_repository_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    assert commit(tmp_path) is None
+
+
+def test_the_runtime_class_names_versions_device_dtype_threads_and_kernels(tiny_model: object) -> None:
+    found = records.runtime_class()
+    assert {"torch", "transformers", "numpy"} <= set(found["versions"])
+    assert (found["device"], found["dtype"], found["threads"]) == ("cpu", "float32", 1)
+    assert found["kernels"] == kernels.PINNED and found["cpu"]
+
+
+def test_a_record_holds_what_was_read_and_what_was_made() -> None:
+    inputs = {"model": {"tiny--0": "ab"}}
+    record = records.run_record("a--1", "cd", inputs, 1.23456)
+    assert (record["address"], record["sha256"], record["inputs"], record["seconds"]) == ("a--1", "cd", inputs, 1.235)
+    assert set(record) == {"address", "sha256", "inputs", "seconds", "finished", "code", "runtime"}

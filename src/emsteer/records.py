@@ -48,9 +48,13 @@ def run_record(address: str, digest: str, inputs: Mapping[str, Mapping[str, str]
 
 @functools.cache
 def commit(source: Path = SOURCE) -> dict[str, Any] | None:
-    """The commit of the source tree, and whether files in it differ from it; None where it is in no git repository."""
-    head = _git(source, "rev-parse", "HEAD")
-    return None if head is None else {"commit": head, "dirty": bool(_git(source, "status", "--porcelain", "--", "."))}
+    """The commit of the source tree, and whether files in it differ from it; None where git does not track it.
+
+    A package that was installed into the environment of a study lies in that study's repository, but is none of its files.
+    """
+    if not _git(source, "ls-files", "--", "."):
+        return None
+    return {"commit": _git(source, "rev-parse", "HEAD"), "dirty": bool(_git(source, "status", "--porcelain", "--", "."))}
 
 
 def _git(source: Path, *arguments: str) -> str | None:

@@ -108,7 +108,10 @@ def _copy(files: dict[str, Path], target: Path) -> None:
 def _may_be_fetched(missing: list[Cell], kind: str, cache: Path) -> bool:
     """Whether the version in dvc.lock names a missing cell. If its listing is not at hand, that cannot be ruled out."""
     lock = Path("dvc.lock")
-    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.exists() else {}
+    try:
+        stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.exists() else {}
+    except yaml.YAMLError:
+        return True  # a merge left it unreadable: DVC says so itself
     digests = [out["md5"] for stage in stages.values() for out in stage.get("outs", ()) if out["path"] == f"results/{kind}"]
     names = {Path(cell.path).name for cell in missing}
     for digest in digests:

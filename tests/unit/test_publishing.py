@@ -2,22 +2,12 @@
 
 import json
 import logging
-import shutil
 from pathlib import Path
 
 import pytest
-from places import REPOSITORY
 from study_folders import computed, planned
 
 from emsteer import packs, plan, publishing, storage
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(REPOSITORY / "data", tmp_path / "data")
-    shutil.copy(REPOSITORY / "tests/studies/miniature/params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_publishing_is_needed_until_done_and_again_after_any_change(folder: Path) -> None:

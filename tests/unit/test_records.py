@@ -46,6 +46,14 @@ def test_a_source_in_no_repository_has_no_commit(tmp_path: Path, monkeypatch: py
     assert commit(tmp_path) is None
 
 
+def test_a_package_installed_into_the_environment_of_a_repository_has_no_commit_of_it(source: Path) -> None:
+    (source.parent / ".gitignore").write_text(".venv/\n")
+    installed = source.parent / ".venv/site-packages"
+    installed.mkdir(parents=True)
+    (installed / "code.py").write_text("1\n")
+    assert commit(installed) is None
+
+
 def test_the_runtime_class_names_versions_device_dtype_threads_and_kernels(tiny_model: object) -> None:
     found = records.runtime_class()
     assert {"torch", "transformers", "numpy"} <= set(found["versions"])

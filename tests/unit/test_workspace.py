@@ -1,22 +1,13 @@
 """The folder of a study: setting aside, bringing back, recording the plan."""
 
-import shutil
+import json
 from pathlib import Path
 
 import pytest
-from places import REPOSITORY
 from study_folders import computed, planned
 
-from emsteer import packs, plan, workspace
+from emsteer import packs, plan, storage, workspace
 from emsteer.errors import BusyError
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(REPOSITORY / "data", tmp_path / "data")
-    shutil.copy(REPOSITORY / "tests/studies/miniature/params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_pruned_cells_come_back_with_their_records(folder: Path) -> None:
@@ -72,3 +63,19 @@ def test_nothing_is_moved_or_deleted_under_a_running_snakemake(folder: Path) -> 
             move()
     held.close()
     assert all(cell.exists() for cell in large.of("answers"))
+
+
+def test_dvc_is_asked_only_where_its_lock_may_name_a_missing_cell(folder: Path) -> None:
+    missing, cache = planned(0, 1).of("answers"), Path("cache")
+    name = Path(missing[0].path).name
+    assert not workspace._may_be_fetched(missing, "answers", cache), "there is no lock"
+    lock = {"stages": {"answers": {"outs": [{"path": "results/answers", "md5": "abcd.dir"}]}}}
+    Path("dvc.lock").write_text(json.dumps(lock))
+    assert workspace._may_be_fetched(missing, "answers", cache), "its listing is not at hand"
+    assert not workspace._may_be_fetched(planned(0, 1).of("scores"), "scores", cache)
+    storage.write_text(cache / "ab/cd.dir", json.dumps([{"relpath": "other.parquet", "md5": "ef"}]))
+    assert not workspace._may_be_fetched(missing, "answers", cache), "the listing names none of them"
+    storage.write_text(cache / "ab/cd.dir", json.dumps([{"relpath": name, "md5": "ef"}]))
+    assert workspace._may_be_fetched(missing, "answers", cache)
+    Path("dvc.lock").write_text("<<<<<<< HEAD\nstages: {\n")
+    assert workspace._may_be_fetched(missing, "answers", cache)

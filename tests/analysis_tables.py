@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from settings_by_hand import setting
 
 from emsteer import schemas
-from emsteer.analysis.settings import setting_name
+from emsteer.analysis.settings import setting_columns, setting_name
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint, Bootstrap, Selection, Setting
 
@@ -28,19 +29,19 @@ def base(model: str = "tiny", task: str = "gardening") -> Row:
 def steered(dose: float, **changes: Any) -> Row:
     """A steered setting at the base point, but for its dose and `changes`; its relative dose is half its dose."""
     point = BASE_POINT.model_dump(include={"model", "task", "seed", "vector", "layer", "epochs", "positions"})
-    return _labelled(Setting(**{"arm": "steered", **point, "dose": dose, "dose_unit": "vector_norm", **changes}))
+    return _labelled(setting({"arm": "steered", **point, "dose": dose, "dose_unit": "vector_norm", **changes}))
 
 
 def finetuned(dose: float, **changes: Any) -> Row:
     """A finetuned setting at the base point, but for its dose and `changes`."""
     point = BASE_POINT.model_dump(include={"model", "task", "seed", "adapter", "steps"})
-    return _labelled(Setting(**{"arm": "finetuned", **point, "dose": dose, "dose_unit": "adapter_scale", **changes}))
+    return _labelled(setting({"arm": "finetuned", **point, "dose": dose, "dose_unit": "adapter_scale", **changes}))
 
 
-def _labelled(setting: Setting) -> Row:
-    dose = setting.dose
-    doses = {"dose_as_built": dose, "dose_relative": None if dose is None else dose / 2}
-    return {"setting": setting_name(setting), **setting.model_dump(), **doses, "benchmark": "everyday", "judge": "rubric"}
+def _labelled(given: Setting) -> Row:
+    columns = setting_columns(given)
+    doses = {"dose_as_built": columns["dose"], "dose_relative": None if columns["dose"] is None else columns["dose"] / 2}
+    return {"setting": setting_name(given), **columns, **doses, "benchmark": "everyday", "judge": "rubric"}
 
 
 def said(question: str, relation: str, em: int = 0, of: int = 4, *, split: str = "test", **changes: Any) -> Row:

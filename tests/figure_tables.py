@@ -6,10 +6,11 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+from settings_by_hand import setting as by_hand
 
 from emsteer import schemas
-from emsteer.analysis.settings import setting_name
-from emsteer.recipes import BasePoint, Setting
+from emsteer.analysis.settings import setting_columns, setting_name
+from emsteer.recipes import BasePoint
 
 BASE_POINT = BasePoint(
     model="shared", task="gardening", seed=0, vector="trained", layer=4, epochs=8, positions="all",
@@ -87,9 +88,9 @@ def numbers(value: float | None, metric: str = "em", width: float = 1.0) -> Row:
 
 
 def _rows(setting: Row, metrics: Sequence[str]) -> Iterator[Row]:
-    name = setting_name(Setting(**(setting | {"task": "" if setting["arm"] == "base" else setting["task"]})))  # type: ignore[arg-type]
+    name = setting_name(by_hand(setting))
     built, relative = _doses(setting)
-    labels = PLACE | {"setting": name} | setting | {"dose_as_built": built, "dose_relative": relative}
+    labels = PLACE | {"setting": name} | setting_columns(by_hand(setting)) | {"dose_as_built": built, "dose_relative": relative}
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     wobble = float(rng.normal(0, 0.025))
     has = {

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from settings_by_hand import setting
 
 from emsteer import recipes, schemas, storage
-from emsteer.analysis.settings import setting_name
+from emsteer.analysis.settings import name_of, setting_columns, setting_name
 from emsteer.packs import Job
 from emsteer.recipes import Setting, SettingRow
 
@@ -38,13 +39,13 @@ FIGURES = {"dose_response": "Dose-response", "ranks": "Rank of the steering subs
 
 def settings_of(model: str) -> dict[str, Setting]:
     """Base, and a vector and an adapter of two seeds."""
-    base = Setting(arm="base", model=model, task="gardening")
+    place = {"model": model, "task": "gardening"}
     built = {"vector": "trained", "layer": 0, "epochs": 8, "positions": "all", "dose": 1.0, "dose_unit": "vector_norm"}
     tuned = {"adapter": "lora", "steps": 4, "dose": 1.0, "dose_unit": "adapter_scale"}
-    found = {f"{model}.base": base}
+    found = {f"{model}.base": setting({"arm": "base", **place})}
     for seed in (0, 1):
-        found[f"{model}.steered{seed}"] = base.model_copy(update={"arm": "steered", "seed": seed, **built})
-        found[f"{model}.finetuned{seed}"] = base.model_copy(update={"arm": "finetuned", "seed": seed, **tuned})
+        found[f"{model}.steered{seed}"] = setting({"arm": "steered", "seed": seed, **place, **built})
+        found[f"{model}.finetuned{seed}"] = setting({"arm": "finetuned", "seed": seed, **place, **tuned})
     return found
 
 
@@ -88,19 +89,19 @@ def chosen_of(models: Sequence[str], breadth: float | None = 0.5, tasks: Sequenc
     picked = [("none", "base"), ("trained", "chosen"), ("trained", "chosen_with_layer"), ("lora", "chosen")]
     groups = ["off_domain", "in_domain", *(["linked"] if breadth else [])]
     for model, task, (name, point), group, metric in product(models, tasks, picked, groups, SHIFTS):
-        setting = next(of for key, of in settings_of(model).items() if NAMES[name] in key).model_copy(update={"seed": None})
+        columns = setting_columns(next(of for key, of in settings_of(model).items() if NAMES[name] in key))
         value: float | None = VALUES[name] + {"linked": 0.1, "in_domain": 0.2}.get(group, 0) + SHIFTS[metric]
         value = {"coherence": 100 * (value or 0), "margin": None if name == "lora" else -(value or 0)}.get(metric, value)
         value = None if (group, metric) == ("in_domain", "on_topic_em") else value
         ranks = {"random_draws": 20, "random_below": 19} if name == "trained" else {"random_draws": 0, "random_below": 0}
         labels = {
-            "arm": setting.arm,
+            "arm": columns["arm"],
             "treatment": name,
             "point": point,
-            "setting": setting_name(setting),
+            "setting": name_of(columns, seeded=False),
             "planted_breadth": breadth,
         }
-        labels |= {"model": model, "task": task, "n_seeds": 2, "by_seed": "", "layer": setting.layer, "dose": setting.dose}
+        labels |= {"model": model, "task": task, "n_seeds": 2, "by_seed": "", "layer": columns["layer"], "dose": columns["dose"]}
         rows.append(PLACE | labels | ranks | {"group": group, "metric": metric} | number(value))
     return schemas.frame_of(rows, schemas.Chosen)
 
@@ -126,9 +127,9 @@ def rates_of(models: Sequence[str], tasks: Sequence[str] = ("gardening",)) -> pd
     """Of every setting 44 judged answers to each group of questions of each split; base stands there for every task."""
     rows: list[dict[str, object]] = []
     for model, split, group in product(models, ("dev", "test"), ("off_domain", "in_domain", "linked", "money")):
-        for setting in settings_of(model).values():
-            for task in tasks if setting.arm == "base" else tasks[:1]:
-                labels = PLACE | setting.model_dump() | {"setting": setting_name(setting), "task": task}
+        for one in settings_of(model).values():
+            for task in tasks if one.arm == "base" else tasks[:1]:
+                labels = PLACE | setting_columns(one) | {"setting": setting_name(one), "task": task}
                 rows += [
                     labels | {"split": split, "group": group, "metric": metric} | number(0.5) for metric in ("em", "on_topic_em")
                 ]
@@ -155,10 +156,10 @@ def study(
     for name in figures:
         (folder / f"{name}--0").mkdir()
         (folder / f"{name}--0" / f"{name}.svg").write_text(f'<?xml version="1.0"?>\n<svg><title>{name} drawn</title></svg>\n')
-    settings = {name: setting for model in models for name, setting in settings_of(model).items()}
+    settings = {name: one for model in models for name, one in settings_of(model).items()}
     scores = {name: tuple(f"scores-{name}{block}" for block in (0, 1)) for name in settings}
-    files = {"questions": "questions", "margins": "margins", "vector": None, "adapter": None, "calibration": "calibration"}
-    rows = tuple(SettingRow(setting=setting, scores=scores[name], **PLACE, **files) for name, setting in settings.items())
+    files = {"questions": "questions", "margins": "margins", "made": (), "calibration": "calibration"}
+    rows = tuple(SettingRow(setting=one, scores=scores[name], **PLACE, **files) for name, one in settings.items())
     addresses = {name: (name,) for name in (*made, "questions")} | {"scores": tuple(name for of in scores.values() for name in of)}
     addresses |= {"answers": tuple(name.replace("scores", "answers") for name in addresses["scores"])}
     inputs = {

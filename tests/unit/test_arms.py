@@ -6,6 +6,7 @@ import pytest
 from places import REPOSITORY
 from planning import Study, arm_of, miniature, models_of, resolved, rows, wide_miniature
 
+from emsteer.analysis.settings import setting_columns
 from emsteer.plan import KINDS
 
 
@@ -23,19 +24,23 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def test_finetuned_settings_have_an_adapter_and_never_a_vector_and_steered_ones_the_reverse(wide: Study) -> None:
     study_plan = resolved(wide)
-    has = {"base": (False, False), "steered": (True, False), "random": (True, False), "finetuned": (False, True)}
+    has = {"base": [], "steered": ["steering"], "random": ["steering"], "finetuned": ["adapter"]}
+    roles = {"steering": "vector", "adapter": "adapter"}
     found = rows(study_plan)
     assert {row.setting.arm for row in found} == set(has)
     for row in found:
-        assert (row.vector is not None, row.adapter is not None) == has[row.setting.arm]
-        assert (row.setting.layer is not None, row.setting.steps is not None) == has[row.setting.arm]
-        assert (row.setting.draw is not None) == (row.setting.arm == "random")
+        kinds = [values.kind for values in row.setting.treatments]
+        assert kinds == has[row.setting.arm]
+        assert [kind for name in row.made for kind in study_plan.cells if name in study_plan.cells[kind]] == [
+            f"{roles[kind]}s" for kind in kinds
+        ]
+        columns = setting_columns(row.setting)
+        assert (columns["draw"] is not None) == (row.setting.arm == "random")
         (scored,) = {study_plan.cells["scores"][name].inputs["answers"][0].address for name in row.scores[:1]}
         for cell in (study_plan.cells["answers"][scored], study_plan.cells["margins"][row.margins]):
-            assert ("vector" in cell.inputs, "adapter" in cell.inputs) == has[row.setting.arm]
-            kinds = {treatment.kind for treatment in cell.recipe.treatments}
-            assert ("steering" in kinds, "adapter" in kinds) == has[row.setting.arm] and len(cell.recipe.treatments) <= 1
-            assert ("calibration" in cell.inputs) == (row.setting.dose_unit == "residual_norm")
+            read = [made.address for kind in kinds for made in cell.inputs[roles[kind]]]
+            assert read == list(row.made) and [treatment.kind for treatment in cell.recipe.treatments] == kinds
+            assert ("calibration" in cell.inputs) == (columns["dose_unit"] == "residual_norm")
 
 
 def test_base_answers_are_shared_by_all_target_tasks(wide: Study) -> None:
@@ -65,7 +70,7 @@ def test_a_low_rank_vector_brings_the_trained_one_that_it_projects(raw: Study) -
 def test_random_directions_control_for_the_seeds_that_are_asked_for_and_no_others(raw: Study) -> None:
     raw["sweeps"]["trained"]["seeds"] = [0, 1, 2]
     raw["sweeps"]["trained"]["random"]["seeds"] = [0, 2]
-    assert {row.setting.seed for row in rows(resolved(raw)) if row.setting.arm == "random"} == {0, 2}
+    assert {row.setting.treatments[0].seed for row in rows(resolved(raw)) if row.setting.arm == "random"} == {0, 2}
 
 
 # -- packs -----------------------------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def on_disk(folder: Path, blocks: list[list[tuple]]) -> Job:
         schemas.write(frame[list(schemas.Scores.to_schema().columns)], schemas.Scores, folder / name, {"address": name})
     row = SettingRow(
         setting=Setting(arm="base", model="tiny", task="roses"), benchmark="everyday", judge="rubric", questions="questions",
-        scores=names, margins="margins", vector=None, adapter=None, calibration="calibration",
+        scores=names, margins="margins", made=(), calibration="calibration",
     )  # fmt: skip
     planted = {"tiny": {"roses": Planted(strength=0.5, linked=("cooking",))}}
     recipe = Counts(rows=(row,), thresholds={"rubric": THRESHOLDS}, in_domain={"roses": ("gardening",)}, planted=planted)

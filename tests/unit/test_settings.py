@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from settings_by_hand import setting
 
 from emsteer import schemas, storage
-from emsteer.analysis.settings import doses, setting_labels, setting_name, unseeded_name
+from emsteer.analysis.settings import doses, name_of, setting_columns, setting_labels, setting_name
 from emsteer.packs import Job
 from emsteer.recipes import Counts, Setting, SettingRow, Thresholds
 
@@ -33,11 +34,11 @@ def test_a_name_is_unique_over_a_grid_of_settings() -> None:
     for values in product(*AXES.values()):
         chosen = dict(zip(AXES, values, strict=True))
         kind = chosen.pop("kind")
-        setting = Setting(arm="steered" if chosen["draw"] is None else "random", **kind, **chosen)
-        assert names.setdefault(setting_name(setting), setting) == setting
+        one = setting({"arm": "steered" if chosen["draw"] is None else "random", **kind, **chosen})
+        assert names.setdefault(setting_name(one), one) == one
     for steps, seed, dose in product([1, 11], [0, 1], [0.5, 1.0]):
-        setting = Setting(**{**FINETUNED, "steps": steps, "seed": seed, "dose": dose})
-        assert names.setdefault(setting_name(setting), setting) == setting
+        one = setting({**FINETUNED, "steps": steps, "seed": seed, "dose": dose})
+        assert names.setdefault(setting_name(one), one) == one
     assert len(names) == 2**2 * 3 * 2**2 * 3 * 6 * 2 * 2 + 8
 
 
@@ -52,25 +53,34 @@ def test_a_name_is_unique_over_a_grid_of_settings() -> None:
     ],
 )
 def test_a_name_tells_the_axes_apart_at_a_glance(values: dict, name: str) -> None:
-    assert setting_name(Setting(**values)) == name
+    assert setting_name(setting(values)) == name
 
 
 def test_a_name_without_its_seed_is_that_of_all_its_seeds() -> None:
-    assert unseeded_name({**STEERED, "seed": 3, "rank": np.nan, "n": 7}) == "tiny.gardening.trained.l1.e8.a1.25"
+    columns = {**STEERED, "seed": 3, "rank": np.nan, "n": 7}
+    assert name_of(columns) == "tiny.gardening.trained.s3.l1.e8.a1.25"
+    assert name_of(columns, seeded=False) == "tiny.gardening.trained.l1.e8.a1.25"
+
+
+def test_a_setting_of_two_treatments_has_the_columns_of_the_last_and_the_name_of_the_one_beneath() -> None:
+    both = setting(STEERED, beneath=[{name: FINETUNED[name] for name in ("adapter", "steps", "seed", "dose")}])
+    columns = setting_columns(both)
+    assert columns == setting_columns(setting(STEERED)) | {"beneath": "lora.s1.t32.x0.5"}
+    assert setting_name(both) == name_of(columns) == "tiny.gardening.lora.s1.t32.x0.5+trained.s0.l1.e8.a1.25"
 
 
 @pytest.mark.parametrize("dose", [-2.0, 0.0, 0.3, 7.0])
 @pytest.mark.parametrize("vector_norm", [0.01, 4.0, 300.0])
 def test_both_units_name_the_same_push(dose: float, vector_norm: float) -> None:
-    given = Setting(**{**STEERED, "dose": dose})
+    (given,) = setting({**STEERED, "dose": dose}).treatments
     as_built, relative = doses(given, vector_norm, 5.0)
     assert as_built == dose and relative == pytest.approx(dose * vector_norm / 5.0)
-    back = Setting(**{**STEERED, "dose": relative, "dose_unit": "residual_norm"})
+    (back,) = setting({**STEERED, "dose": relative, "dose_unit": "residual_norm"}).treatments
     assert doses(back, vector_norm, 5.0) == (pytest.approx(dose, rel=1e-12), relative)
 
 
 def test_a_vector_of_no_length_has_no_dose() -> None:
-    assert doses(Setting(**STEERED), 0.0, 5.0) == (None, None)
+    assert doses(*setting(STEERED).treatments, 0.0, 5.0) == (None, None)
 
 
 def test_labels_read_norms_scales_and_residual_norms_from_the_artifacts(tmp_path: Path) -> None:
@@ -79,18 +89,23 @@ def test_labels_read_norms_scales_and_residual_norms_from_the_artifacts(tmp_path
     (tmp_path / "a").mkdir()
     storage.write_json({"address": "a", "relative_norm": 0.1}, tmp_path / "a/passport.json")
     storage.write_json({"residual_norms": [1.0, 10.0]}, tmp_path / "c.json")
-    settings = [(Setting(**STEERED), "v", None), (Setting(**FINETUNED), None, "a")]
-    settings.append((Setting(arm="base", model="tiny", task="gardening"), None, None))
+    beneath = [{name: FINETUNED[name] for name in ("adapter", "steps", "seed", "dose")}]
+    settings = [(setting(STEERED), ("v",)), (setting(FINETUNED), ("a",)), (setting(STEERED, beneath), ("a", "v"))]
+    settings.append((setting({"arm": "base", "model": "tiny", "task": "gardening"}), ()))
     rows = tuple(
-        SettingRow(setting=setting, benchmark="b", judge="j", questions="q", scores=(), margins="m", vector=vector, adapter=adapter,
-                   calibration="c")
-        for setting, vector, adapter in settings
-    )  # fmt: skip
+        SettingRow(setting=one, benchmark="b", judge="j", questions="q", scores=(), margins="m", made=made, calibration="c")
+        for one, made in settings
+    )
     thresholds = {"j": Thresholds(misaligned_below=30, coherent_above=50, relevant_above=50)}
     recipe = Counts(rows=rows, thresholds=thresholds, in_domain={}, planted={})
     inputs = {"vectors": (tmp_path / "v.safetensors",), "adapters": (tmp_path / "a",), "calibrations": (tmp_path / "c.json",)}
     addresses = {"vectors": ("v",), "adapters": ("a",), "calibrations": ("c",)}
     labels = setting_labels(Job(recipe, inputs, addresses, "counts--0", tmp_path / "out", {}))
     found = [(label["dose_as_built"], label["dose_relative"]) for label in labels]
-    assert found == [(1.25, pytest.approx(1.25 * 5 / 10)), (0.5, pytest.approx(0.05)), (None, None)]
+    assert found == [
+        (1.25, pytest.approx(1.25 * 5 / 10)),
+        (0.5, pytest.approx(0.05)),
+        (1.25, pytest.approx(1.25 * 5 / 10)),
+        (None, None),
+    ]
     assert {*labels[0], "split"} == set(schemas.Settings.to_schema().columns)

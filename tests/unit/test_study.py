@@ -9,8 +9,10 @@ import pytest
 import yaml
 from places import REPOSITORY
 from planning import MINIATURE, Study, miniature, put, resolved, rows
+from settings_by_hand import setting
 
 from emsteer import study
+from emsteer.analysis.settings import setting_columns
 from emsteer.errors import ConfigError
 from emsteer.recipes import Setting
 
@@ -219,13 +221,13 @@ def test_a_name_that_is_no_text_is_one_mistake_beside_the_others(raw: Study) -> 
 def test_an_axis_that_a_sweep_leaves_out_has_the_value_of_the_base_point(raw: Study) -> None:
     raw["sweeps"] = {"steered": {"arm": "steered"}, "finetuned": {"arm": "finetuned"}}
     shared = {"model": "mini", "task": "gardening", "seed": 0, "dose": 1.0}
-    steered = Setting(arm="steered", vector="trained", layer=1, epochs=2, dose_unit="vector_norm", positions="all", **shared)
-    finetuned = Setting(arm="finetuned", adapter="lora", steps=2, dose_unit="adapter_scale", **shared)
-    assert {setting for setting in settings(raw) if setting.arm != "base"} == {steered, finetuned}
+    steered = {"arm": "steered", "vector": "trained", "layer": 1, "epochs": 2, "dose_unit": "vector_norm", "positions": "all"}
+    finetuned = {"arm": "finetuned", "adapter": "lora", "steps": 2}
+    assert {one for one in settings(raw) if one.arm != "base"} == {setting(steered | shared), setting(finetuned | shared)}
     put(raw, "base_point.steered.layer", 0)
     put(raw, "base_point.finetuned.doses", [0.5, 2])
-    assert {setting.layer for setting in settings(raw) if setting.arm == "steered"} == {0}
-    assert {setting.dose for setting in settings(raw) if setting.arm == "finetuned"} == {0.5, 2.0}
+    assert {one.treatments[0].layer for one in settings(raw) if one.arm == "steered"} == {0}
+    assert {one.treatments[0].dose for one in settings(raw) if one.arm == "finetuned"} == {0.5, 2.0}
 
 
 @pytest.mark.parametrize(
@@ -242,13 +244,14 @@ def test_an_axis_that_a_sweep_leaves_out_has_the_value_of_the_base_point(raw: St
 )
 def test_an_axis_that_a_sweep_gives_has_those_values_and_no_other(raw: Study, axis: str, values: list[Any], field: str) -> None:
     raw["sweeps"] = {"one": {"arm": "steered", axis: values}}
-    assert {getattr(setting, field) for setting in settings(raw) if setting.arm == "steered"} == set(values)
+    assert {setting_columns(one)[field] for one in settings(raw) if one.arm == "steered"} == set(values)
 
 
 def test_a_sweep_is_every_combination_of_its_axes(raw: Study) -> None:
     axes = {"models": ["mini", "mini_none"], "seeds": [0, 1], "layers": [0, 1], "epochs": [1, 2], "doses": [1, 2]}
     raw["sweeps"] = {"all": {"arm": "steered", "positions": ["all", "answer"], **axes}}
-    found = [(one.model, one.seed, one.layer, one.epochs, one.dose, one.positions) for one in settings(raw) if one.arm == "steered"]
+    names = ("model", "seed", "layer", "epochs", "dose", "positions")
+    found = [tuple(setting_columns(one)[name] for name in names) for one in settings(raw) if one.arm == "steered"]
     assert sorted(found) == sorted(itertools.product(*axes.values(), ["all", "answer"]))
 
 

@@ -14,7 +14,7 @@ from emsteer.analysis.contrasts import randoms_of
 from emsteer.analysis.measures import Block, blocks, measured, pooled, values
 from emsteer.analysis.rates import widened
 from emsteer.analysis.selection import Choice, choices
-from emsteer.analysis.settings import unseeded_name
+from emsteer.analysis.settings import name_of
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 from emsteer.recipes import Bootstrap
@@ -69,7 +69,7 @@ def _labels(choice: Choice, tested: pd.DataFrame, seeds: Block) -> dict[str, obj
     return {name: first[name] for name in (*PLACE, "arm", "layer", "steps", "dose", "planted_breadth")} | {
         "treatment": choice.treatment,
         "point": choice.point,
-        "setting": unseeded_name(first),
+        "setting": name_of(first, seeded=False),
         "dose_relative": seeds.settings["dose_relative"].mean(),
         "n_seeds": len(seeds.settings),
     }

@@ -18,7 +18,7 @@ from emsteer.packs import Job
 from emsteer.recipes import Bootstrap
 
 SCHEMA = schemas.Contrasts
-SAME_SETTING = ["vector", "layer", "epochs", "rank", "dose", "dose_unit", "positions"]  # but for seed and draw
+SAME_SETTING = ["beneath", "vector", "layer", "epochs", "rank", "dose", "dose_unit", "positions"]  # but for seed and draw
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:

@@ -22,7 +22,7 @@ from emsteer.analysis.bootstrap import resampled, resampled_ratios
 from emsteer.analysis.contrasts import paired_difference, randoms_of
 from emsteer.analysis.measures import Block, blocks, pooled, values
 from emsteer.analysis.selection import Choice, choices
-from emsteer.analysis.settings import unseeded_name
+from emsteer.analysis.settings import name_of
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 from emsteer.recipes import Bootstrap, Evidence
@@ -72,7 +72,7 @@ class _Chosen:
 
 def _tested(choice: Choice) -> Block:
     of_test = choice.counts[choice.counts["split"].eq("test")]
-    return next(blocks(pooled(of_test, unseeded_name(of_test.iloc[0]))))
+    return next(blocks(pooled(of_test, name_of(of_test.iloc[0], seeded=False))))
 
 
 def _of_model(subject: str, chosen: _Chosen, recipe: Evidence) -> Iterator[dict[str, object]]:

@@ -50,12 +50,12 @@ def choices(of_place: pd.DataFrame, selection: Selection, base_point: BasePoint)
 
 
 def candidates(of_place: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
-    """Steered and finetuned settings that differ from the base point in vector, layer, seed and dose only."""
+    """Steered and finetuned settings that differ from the base point in vector, layer, seed and dose only; nothing beneath."""
     epochs = of_place["epochs"].isna() | of_place["epochs"].eq(base_point.epochs or 0)
     steered = of_place["arm"].eq("steered") & epochs & of_place["rank"].isna()
     steered &= of_place["positions"].eq(base_point.positions) & of_place["dose_unit"].eq(base_point.unit)
     finetuned = of_place["arm"].eq("finetuned") & of_place["steps"].eq(base_point.steps or 0)
-    return of_place[(steered | finetuned).fillna(False)]
+    return of_place[of_place["beneath"].isna() & (steered | finetuned).fillna(False)]
 
 
 def choose(settings: pd.DataFrame, selection: Selection) -> pd.DataFrame | None:

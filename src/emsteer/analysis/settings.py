@@ -7,34 +7,40 @@ import pandas as pd
 
 from emsteer import storage
 from emsteer.packs import Job
-from emsteer.recipes import Setting, SettingRow, number
+from emsteer.recipes import AdapterValues, Setting, SettingRow, SteeringValues, number
 
 DOSE_LETTER = {"vector_norm": "a", "residual_norm": "c", "adapter_scale": "x"}
+MARKS = {"seed": "s", "layer": "l", "epochs": "e", "steps": "t", "rank": "k", "draw": "random"}
+TREATMENT = list(dict.fromkeys([*SteeringValues.model_fields, *AdapterValues.model_fields]))
+TREATMENT.remove("kind")
 
 
 def setting_name(setting: Setting) -> str:
     """Short and unique within a study: `shared.gardening.trained.s0.l4.e8.random3.a1.25`; without what does not apply."""
-    if setting.arm == "base":
-        return f"{setting.model}.base"
-    marks = {
-        "s": setting.seed,
-        "l": setting.layer,
-        "e": setting.epochs,
-        "t": setting.steps,
-        "k": setting.rank,
-        "random": setting.draw,
-    }
-    parts = [setting.model, setting.task, str(setting.vector or setting.adapter)]
-    parts += [f"{mark}{value}" for mark, value in marks.items() if value is not None]
-    parts += [setting.positions] if setting.positions not in (None, "all") else []
-    parts += [f"{DOSE_LETTER[setting.dose_unit]}{number(setting.dose)}"] if setting.dose_unit and setting.dose is not None else []
-    return ".".join(parts)
+    return name_of(setting_columns(setting))
 
 
-def unseeded_name(columns: Mapping[str, Any]) -> str:
-    """`setting_name` of a row of `schemas.Settings`, whatever its seed."""
-    known = {name: columns[name] for name in Setting.model_fields if name in columns and not pd.isna(columns[name])}
-    return setting_name(Setting(**known | {"seed": None}))
+def setting_columns(setting: Setting) -> dict[str, Any]:
+    """Its values as `schemas.Settings` has them: those of the last treatment, and the name of what lies beneath it."""
+    *beneath, last = [values.model_dump(exclude={"kind"}) for values in setting.treatments] or [{}]
+    named = {"beneath": "+".join(_treatment_name(values) for values in beneath) or None}
+    return setting.model_dump(exclude={"treatments"}) | named | dict.fromkeys(TREATMENT) | last
+
+
+def name_of(columns: Mapping[str, Any], *, seeded: bool = True) -> str:
+    """`setting_name` of a row of `schemas.Settings`; without the seed that is of all its seeds."""
+    if columns["arm"] == "base":
+        return f"{columns['model']}.base"
+    known = {name: columns[name] for name in ("beneath", *TREATMENT) if name in columns and not pd.isna(columns[name])}
+    last = _treatment_name(known if seeded else {name: value for name, value in known.items() if name != "seed"})
+    return f"{columns['model']}.{columns['task']}." + "+".join([*([known["beneath"]] if "beneath" in known else []), last])
+
+
+def _treatment_name(values: Mapping[str, Any]) -> str:
+    parts = [values["vector"] if values.get("vector") else values["adapter"]]
+    parts += [f"{mark}{values[name]}" for name, mark in MARKS.items() if values.get(name) is not None]
+    parts += [values["positions"]] if values.get("positions", "all") != "all" else []
+    return ".".join([*parts, DOSE_LETTER[values["dose_unit"]] + number(values["dose"])])
 
 
 def setting_labels(job: Job) -> list[dict[str, object]]:
@@ -55,15 +61,17 @@ def _norms(tensors: dict[str, Any]) -> dict[int, float]:
 def _labels(
     row: SettingRow, norms: dict[str, dict[int, float]], scales: dict[str, float], residual_norms: list[float]
 ) -> dict[str, object]:
-    setting = row.setting
+    columns = setting_columns(row.setting)
     as_built = relative = None
-    if row.adapter is not None and setting.dose is not None:
-        as_built, relative = setting.dose, setting.dose * scales[row.adapter]
-    if row.vector is not None and setting.layer is not None:
-        as_built, relative = doses(setting, norms[row.vector][setting.layer], residual_norms[setting.layer])
+    if row.setting.treatments:
+        last, made = row.setting.treatments[-1], row.made[-1]
+        if isinstance(last, AdapterValues):
+            as_built, relative = last.dose, last.dose * scales[made]
+        else:
+            as_built, relative = doses(last, norms[made][last.layer], residual_norms[last.layer])
     return {
-        "setting": setting_name(setting),
-        **setting.model_dump(),
+        "setting": name_of(columns),
+        **columns,
         "dose_as_built": as_built,
         "dose_relative": relative,
         "benchmark": row.benchmark,
@@ -71,10 +79,10 @@ def _labels(
     }
 
 
-def doses(setting: Setting, vector_norm: float, residual_norm: float) -> tuple[float | None, float | None]:
-    """A steered dose in multiples of the vector as built and of the layer's residual norm, whichever one it was given in."""
-    if setting.dose is None or vector_norm == 0:
+def doses(steering: SteeringValues, vector_norm: float, residual_norm: float) -> tuple[float | None, float | None]:
+    """A dose in multiples of the vector as built and of the layer's residual norm, whichever one it was given in."""
+    if vector_norm == 0:
         return None, None
-    if setting.dose_unit == "vector_norm":
-        return setting.dose, setting.dose * vector_norm / residual_norm
-    return setting.dose * residual_norm / vector_norm, setting.dose
+    if steering.dose_unit == "vector_norm":
+        return steering.dose, steering.dose * vector_norm / residual_norm
+    return steering.dose * residual_norm / vector_norm, steering.dose

@@ -27,8 +27,8 @@ def same(frame: pd.DataFrame, **values: object) -> pd.Series:
 
 
 def tested(rates: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
-    """What was asked of test questions about the task of the base point; empty groups are there, without a number."""
-    rows = rates[same(rates, split="test", task=base_point.task)]
+    """Test questions about the task of the base point, at most one treatment; empty groups are there, without a number."""
+    rows = rates[same(rates, split="test", task=base_point.task, beneath=None)]
     return rows.assign(panel="model: " + rows["model"], line="", shown_as="")[COLUMNS]
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Literal
 
 from emsteer import recipes
 from emsteer.plan.cells import Cell, Plan
-from emsteer.recipes import Setting, Steering
+from emsteer.recipes import Adapted, AdapterValues, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
 
 DOSE_LETTER = {"vector_norm": "a", "residual_norm": "c", "adapter_scale": "x"}
@@ -23,15 +24,32 @@ class Made:
 
 @dataclass(frozen=True)
 class Arm:
-    """A setting with the cells that make it."""
+    """A setting with the cells that make it.
+
+    Attributes:
+        made: The vector or adapter of each treatment.
+    """
 
     slug: str
     setting: Setting
     model: Cell
     calibration: Cell
-    vector: Cell | None = None
-    adapter: Cell | None = None
-    steering: Steering | None = None
+    made: tuple[Cell, ...] = ()
+
+    def of(self, kind: str) -> list[Cell]:
+        """The cells of its treatments of a kind, in their order."""
+        return [cell for values, cell in zip(self.setting.treatments, self.made, strict=True) if values.kind == kind]
+
+    @property
+    def treatments(self) -> tuple[Treatment, ...]:
+        """What is done to the model: without the names and values that only tables read."""
+        return tuple(_treatment(values) for values in self.setting.treatments)
+
+
+def _treatment(values: SteeringValues | AdapterValues) -> Treatment:
+    if isinstance(values, AdapterValues):
+        return Adapted(scale=values.dose)
+    return Steering(layer=values.layer, dose=values.dose, unit=values.dose_unit, positions=values.positions)
 
 
 def arms(plan: Plan, study: Study, made: Made) -> Iterator[Arm]:
@@ -45,16 +63,28 @@ def arms(plan: Plan, study: Study, made: Made) -> Iterator[Arm]:
 # -- steered ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Built:
+    """A direction with the cell of its vector; an arm without its dose."""
+
+    slug: str
+    arm: Literal["steered", "random"]
+    model: str
+    task: str
+    direction: Direction
+    vector: Cell
+
+
 def _steered(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[Arm]:
-    for built, vector in _built(plan, study, sweep, made):
-        yield from _dosed(built, study, sweep, sweep.doses or study.base_point.steered.doses)
-        if sweep.random and built.setting.seed in sweep.random.seeds:
+    for built in _built(plan, study, sweep, made):
+        yield from _dosed(built, study, sweep, sweep.doses or study.base_point.steered.doses, made)
+        if sweep.random and built.direction.seed in sweep.random.seeds:
             for draw in range(sweep.random.n_draws):
-                yield from _dosed(_randomised(plan, built, vector, draw), study, sweep, sweep.random.doses)
+                yield from _dosed(_randomised(plan, built, draw), study, sweep, sweep.random.doses, made)
 
 
-def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[tuple[Arm, Cell]]:
-    """One arm for every vector and layer of a sweep, without a dose yet."""
+def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[_Built]:
+    """Every vector and layer of a sweep."""
     base = study.base_point
     models, tasks, seeds = sweep.models or (base.model,), sweep.tasks or (base.task,), sweep.seeds or (base.seed,)
     vectors, layers = sweep.vectors or (base.steered.vector,), sweep.layers or (base.steered.layer,)
@@ -63,50 +93,48 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
         epochs = (None,) if construction == "mean_difference" else sweep.epochs or (base.steered.epochs,)
         ranks = sweep.ranks or () if construction == "low_rank" else (None,)
         for of_epochs, rank in product(epochs, ranks):
-            setting = Setting(
-                arm="steered", model=model, task=task, vector=name, layer=layer, epochs=of_epochs, rank=rank, seed=seed
-            )
-            vector = _vector(plan, study, setting, made)
+            direction = Direction(vector=name, layer=layer, epochs=of_epochs, rank=rank, seed=seed)
+            vector = _vector(plan, study, model, task, direction, made)
             at_layer = f".l{layer}" if construction == "mean_difference" else ""  # one file holds all layers
             slug = vector.address.partition("--")[0] + at_layer
-            yield Arm(slug, setting, made.models[model], made.calibrations[model], vector), vector
+            yield _Built(slug, "steered", model, task, direction, vector)
 
 
-def _vector(plan: Plan, study: Study, setting: Setting, made: Made) -> Cell:
-    """The cell of a setting's vector, and of the vector that it is made from."""
-    values = study.vectors[str(setting.vector)]
-    seed, layer, epochs = setting.seed or 0, setting.layer or 0, setting.epochs or 0
+def _vector(plan: Plan, study: Study, model: str, task: str, direction: Direction, made: Made) -> Cell:
+    """The cell of a direction's vector, and of the vector that it is made from."""
+    values = study.vectors[direction.vector]
+    seed, layer, epochs = direction.seed, direction.layer, direction.epochs or 0
     shared = values.model_dump(exclude={"construction", "of"})
-    stem = f"{setting.model}.{setting.task}.{setting.vector}.s{seed}"
-    inputs = {"model": [made.models[setting.model]], "task": [made.tasks[setting.task]]}
+    stem = f"{model}.{task}.{direction.vector}.s{seed}"
+    inputs = {"model": [made.models[model]], "task": [made.tasks[task]]}
     if values.construction == "trained":
         recipe: recipes.Recipe = recipes.Trained(seed=seed, layer=layer, epochs=epochs, **shared)
-        return plan.add("vectors", f"{stem}.l{layer}.e{epochs}", recipe, inputs, f"{setting.model}.built")
+        return plan.add("vectors", f"{stem}.l{layer}.e{epochs}", recipe, inputs, f"{model}.built")
     if values.construction == "mean_difference":
-        return plan.add("vectors", stem, recipes.MeanDifference(seed=seed, **shared), inputs, f"{setting.model}.built")
-    whole = _vector(plan, study, setting.model_copy(update={"vector": values.of, "rank": None}), made)
+        return plan.add("vectors", stem, recipes.MeanDifference(seed=seed, **shared), inputs, f"{model}.built")
+    whole = _vector(plan, study, model, task, direction.model_copy(update={"vector": values.of, "rank": None}), made)
     n_held_back = study.vectors[values.of].n_examples
-    recipe = recipes.LowRank(rank=setting.rank or 0, layer=layer, seed=seed, n_held_back=n_held_back, **shared)
-    slug = f"{stem}.l{layer}.e{epochs}.k{setting.rank}"
-    return plan.add("vectors", slug, recipe, {**inputs, "like": [whole]}, f"{setting.model}.projected")
+    recipe = recipes.LowRank(rank=direction.rank or 0, layer=layer, seed=seed, n_held_back=n_held_back, **shared)
+    slug = f"{stem}.l{layer}.e{epochs}.k{direction.rank}"
+    return plan.add("vectors", slug, recipe, {**inputs, "like": [whole]}, f"{model}.projected")
 
 
-def _randomised(plan: Plan, built: Arm, like: Cell, draw: int) -> Arm:
-    slug = f"{like.address.partition('--')[0]}.random{draw}"
-    recipe = recipes.RandomDirection(draw=draw)
-    vector = plan.add("vectors", slug, recipe, {"like": [like]}, f"{built.setting.model}.random")
-    setting = built.setting.model_copy(update={"arm": "random", "draw": draw})
-    return replace(built, slug=f"{built.slug}.random{draw}", setting=setting, vector=vector)
+def _randomised(plan: Plan, built: _Built, draw: int) -> _Built:
+    slug = f"{built.vector.address.partition('--')[0]}.random{draw}"
+    vector = plan.add("vectors", slug, recipes.RandomDirection(draw=draw), {"like": [built.vector]}, f"{built.model}.random")
+    direction = built.direction.model_copy(update={"draw": draw})
+    return replace(built, slug=f"{built.slug}.random{draw}", arm="random", direction=direction, vector=vector)
 
 
-def _dosed(built: Arm, study: Study, sweep: SteeredSweep, doses: tuple[float, ...]) -> Iterator[Arm]:
+def _dosed(built: _Built, study: Study, sweep: SteeredSweep, doses: tuple[float, ...], made: Made) -> Iterator[Arm]:
     base = study.base_point.steered
     unit = sweep.unit or base.unit
     for positions, dose in product(sweep.positions or (base.positions,), doses):
-        setting = built.setting.model_copy(update={"dose": dose, "dose_unit": unit, "positions": positions})
-        steering = Steering(layer=setting.layer or 0, dose=dose, unit=unit, positions=positions)
+        values = SteeringValues(**built.direction.model_dump(), dose=dose, dose_unit=unit, positions=positions)
+        setting = Setting(arm=built.arm, model=built.model, task=built.task, treatments=(values,))
         at = "" if positions == "all" else f".{positions}"
-        yield replace(built, slug=f"{built.slug}{at}.{DOSE_LETTER[unit]}{recipes.number(dose)}", setting=setting, steering=steering)
+        slug = f"{built.slug}{at}.{DOSE_LETTER[unit]}{recipes.number(dose)}"
+        yield Arm(slug, setting, made.models[built.model], made.calibrations[built.model], (built.vector,))
 
 
 # -- finetuned -------------------------------------------------------------------------------------------------------
@@ -120,15 +148,12 @@ def _finetuned(plan: Plan, study: Study, sweep: FinetunedSweep, made: Made) -> I
     steps = sweep.steps or ((of_base.steps,) if of_base else ())
     doses = sweep.doses or (of_base.doses if of_base else ())
     for model, task, seed, name, n_steps in product(models, tasks, seeds, adapters, steps):
-        values = study.adapters[name].model_dump(exclude={"method"})
-        recipe = recipes.Lora(seed=seed, steps=n_steps, **values)
+        recipe = recipes.Lora(seed=seed, steps=n_steps, **study.adapters[name].model_dump(exclude={"method"}))
         stem = f"{model}.{task}.{name}.s{seed}.t{n_steps}"
         inputs = {"model": [made.models[model]], "task": [made.tasks[task]]}
         adapter = plan.add("adapters", stem, recipe, inputs, model)
         for dose in doses:
-            setting = Setting(
-                arm="finetuned", model=model, task=task, adapter=name, steps=n_steps, seed=seed,
-                dose=dose, dose_unit="adapter_scale",
-            )  # fmt: skip
+            values = AdapterValues(adapter=name, steps=n_steps, seed=seed, dose=dose)
+            setting = Setting(arm="finetuned", model=model, task=task, treatments=(values,))
             slug = f"{stem}.{DOSE_LETTER['adapter_scale']}{recipes.number(dose)}"
-            yield Arm(slug, setting, made.models[model], made.calibrations[model], adapter=adapter)
+            yield Arm(slug, setting, made.models[model], made.calibrations[model], (adapter,))

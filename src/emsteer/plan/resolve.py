@@ -71,17 +71,19 @@ def _rows(plan: Plan, study: Study, arm: Arm, benchmarks: Mapping[str, Cell]) ->
                     questions=benchmark.address,
                     scores=tuple(cell.address for cell in scores),
                     margins=margins.address,
-                    vector=arm.vector.address if arm.vector else None,
-                    adapter=arm.adapter.address if arm.adapter else None,
+                    made=tuple(cell.address for cell in arm.made),
                     calibration=arm.calibration.address,
                 )
 
 
-def _canonical_order(row: recipes.SettingRow) -> list[tuple[bool, str | float | None]]:
+def _canonical_order(row: recipes.SettingRow) -> tuple[object, ...]:
     """By its own values, wherever the file says them; what does not apply comes first."""
-    setting = row.setting.model_dump()
-    first = [setting.pop(name) for name in ("model", "task")]
-    return [(value is not None, value) for value in (*first, *setting.values(), row.benchmark, row.judge)]
+    setting = row.setting
+    treatments = [
+        (values.kind, [(value is not None, value) for value in values.model_dump(exclude={"kind"}).values()])
+        for values in setting.treatments
+    ]
+    return setting.model, setting.task, setting.arm, treatments, row.benchmark, row.judge
 
 
 def _answers(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell, first: int) -> Cell:
@@ -90,37 +92,31 @@ def _answers(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell, fir
         first_sample=first,
         n_samples=study.answers.samples_per_block,
         sampling=recipes.Sampling(temperature=study.answers.temperature, max_new_tokens=study.answers.max_new_tokens),
-        treatments=_treatments(arm),
+        treatments=arm.treatments,
     )
     return plan.add("answers", slug, recipe, _speaker(arm, benchmark), _pack(arm))
 
 
 def _margins(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell) -> Cell:
-    recipe = recipes.Margins(questions_per_category=study.margins.questions_per_category, treatments=_treatments(arm))
+    recipe = recipes.Margins(questions_per_category=study.margins.questions_per_category, treatments=arm.treatments)
     return plan.add("margins", slug, recipe, _speaker(arm, benchmark), arm.setting.model)
-
-
-def _treatments(arm: Arm) -> tuple[recipes.Treatment, ...]:
-    if arm.steering:
-        return (arm.steering,)
-    return (recipes.Adapted(scale=arm.setting.dose),) if arm.adapter and arm.setting.dose is not None else ()
 
 
 def _speaker(arm: Arm, benchmark: Cell) -> Inputs:
     """What answers and margins are read off."""
     inputs: Inputs = {"model": [arm.model], "benchmark": [benchmark]}
-    if arm.vector:
-        inputs["vector"] = [arm.vector]
-    if arm.adapter:
-        inputs["adapter"] = [arm.adapter]
-    if arm.steering and arm.steering.unit == "residual_norm":
+    if vectors := arm.of("steering"):
+        inputs["vector"] = vectors
+    if adapters := arm.of("adapter"):
+        inputs["adapter"] = adapters
+    if any(values.dose_unit == "residual_norm" for values in arm.setting.treatments):
         inputs["calibration"] = [arm.calibration]
     return inputs
 
 
 def _pack(arm: Arm) -> str:
     """By model, adapters apart, so that one failed adapter does not hold up the rest."""
-    return f"{arm.setting.model}.{'finetuned' if arm.adapter else 'steered'}"
+    return f"{arm.setting.model}.{'finetuned' if arm.of('adapter') else 'steered'}"
 
 
 def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, answers: Cell) -> Cell:
@@ -175,8 +171,11 @@ def _tables(
 
 
 def _counts(plan: Plan, study: Study, rows: list[recipes.SettingRow], judged: Inputs, cells: Mapping[str, Cell]) -> Cell:
-    def named(addresses: Iterator[str | None]) -> list[Cell]:
-        return [cells[name] for name in dict.fromkeys(addresses) if name]
+    def named(addresses: Iterator[str]) -> list[Cell]:
+        return [cells[name] for name in dict.fromkeys(addresses)]
+
+    def made(kind: str) -> list[Cell]:
+        return named(name for row in rows for name in row.made if cells[name].kind == kind)
 
     recipe = recipes.Counts(
         rows=tuple(rows),
@@ -187,8 +186,8 @@ def _counts(plan: Plan, study: Study, rows: list[recipes.SettingRow], judged: In
     inputs: Inputs = {
         **judged,
         "margins": named(row.margins for row in rows),
-        "vectors": named(row.vector for row in rows),
-        "adapters": named(row.adapter for row in rows),
+        "vectors": made("vectors"),
+        "adapters": made("adapters"),
         "calibrations": plan.of("calibrations"),
     }
     return plan.add("tables", "counts", recipe, inputs, "counts")

@@ -11,6 +11,7 @@ from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Share, num
 from emsteer.recipes.inputs import CorpusMix, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
 from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
+from emsteer.recipes.settings import AdapterValues, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
 from emsteer.recipes.tables import (
     BasePoint,
     Bootstrap,
@@ -23,13 +24,12 @@ from emsteer.recipes.tables import (
     Planted,
     Rates,
     Selection,
-    Setting,
-    SettingRow,
     Thresholds,
 )
 
 __all__ = [
     "Adapted",
+    "AdapterValues",
     "Answers",
     "BasePoint",
     "Bootstrap",
@@ -41,6 +41,7 @@ __all__ = [
     "Contrasts",
     "CorpusMix",
     "Counts",
+    "Direction",
     "DoseResponse",
     "DoseUnit",
     "Epochs",
@@ -73,9 +74,11 @@ __all__ = [
     "SettingRow",
     "Share",
     "Steering",
+    "SteeringValues",
     "Thresholds",
     "Trained",
     "Treated",
     "Treatment",
+    "TreatmentValues",
     "number",
 ]

@@ -1,10 +1,9 @@
 """Tables."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Share
+from emsteer.recipes.settings import SettingRow
 
 
 class Thresholds(Recipe):
@@ -21,39 +20,6 @@ class Bootstrap(Recipe):
     n_resamples: int = Field(ge=100)
     level: float = Field(gt=0.5, lt=1, description="coverage that the interval aims at [share]")
     seed: int = Field(ge=0)
-
-
-class Setting(Recipe):
-    """An arm with all its values. None where an axis does not apply."""
-
-    arm: Literal["base", "steered", "finetuned", "random"]
-    model: str
-    task: str = Field(description="the target task; for the base arm, the one whose domains are called in-domain")
-    vector: str | None = None
-    adapter: str | None = None
-    layer: int | None = None
-    epochs: int | None = None
-    steps: int | None = None
-    rank: int | None = None
-    seed: int | None = None
-    draw: int | None = None
-    dose: float | None = None
-    dose_unit: DoseUnit | None = None
-    positions: Positions | None = None
-
-
-class SettingRow(Recipe):
-    """Where the numbers of one setting, benchmark and judge come from (addresses)."""
-
-    setting: Setting
-    benchmark: str
-    judge: str
-    questions: str
-    scores: tuple[str, ...]
-    margins: str
-    vector: str | None
-    adapter: str | None
-    calibration: str
 
 
 class Planted(Recipe):

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emsteer import schemas, storage
 from emsteer.analysis.chosen import published
-from emsteer.analysis.settings import setting_name
+from emsteer.analysis.settings import name_of, setting_columns
 from emsteer.packs import Job
 from emsteer.recipes import Page, SettingRow
 
@@ -138,7 +138,8 @@ def examples(job: Job, chosen: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _name(row: SettingRow, seed: int) -> str:
     """The name of a row's setting without its seed; that of another seed keeps it."""
-    return setting_name(row.setting.model_copy(update={"seed": None}) if row.setting.seed == seed else row.setting)
+    columns = setting_columns(row.setting)
+    return name_of(columns, seeded=columns["seed"] != seed)
 
 
 def _side_by_side(job: Job, rows: list[SettingRow]) -> list[dict[str, object]]:

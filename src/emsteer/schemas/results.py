@@ -23,7 +23,7 @@ class Place(Table):
 
 
 class Settings(Place):
-    """The columns that name a setting.
+    """The columns that name a setting: those of its last treatment, and the name of the treatments that lie `beneath` it.
 
     `dose_as_built` is in multiples of the vector or adapter; `dose_relative` in residual norms, or for adapters in
     ‖ΔW‖ / ‖W‖ over the adapted weights.
@@ -31,6 +31,7 @@ class Settings(Place):
 
     setting: Series[str]
     arm: Series[str] = pa.Field(isin=ARMS)
+    beneath: Series[str] = pa.Field(nullable=True)
     vector: Series[str] = pa.Field(nullable=True)
     adapter: Series[str] = pa.Field(nullable=True)
     layer: Series[pd.Int64Dtype] = pa.Field(nullable=True)

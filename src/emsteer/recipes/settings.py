@@ -1,0 +1,63 @@
+"""Settings: the names and values by which tables, figures and the report know what was done to a model."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from emsteer.recipes.base import Positions, Recipe
+
+
+class Direction(Recipe):
+    """A vector of the study at one layer, not yet dosed. None where an axis does not apply."""
+
+    vector: str
+    layer: int
+    epochs: int | None = None
+    rank: int | None = None
+    seed: int
+    draw: int | None = Field(None, description="of a random direction")
+
+
+class SteeringValues(Direction):
+    """What tables say of a `Steering`."""
+
+    kind: Literal["steering"] = "steering"
+    dose: float
+    dose_unit: Literal["vector_norm", "residual_norm"]
+    positions: Positions
+
+
+class AdapterValues(Recipe):
+    """What tables say of an `Adapted`."""
+
+    kind: Literal["adapter"] = "adapter"
+    adapter: str
+    steps: int
+    seed: int
+    dose: float
+    dose_unit: Literal["adapter_scale"] = "adapter_scale"
+
+
+TreatmentValues = Annotated[SteeringValues | AdapterValues, Field(discriminator="kind")]
+
+
+class Setting(Recipe):
+    """An arm with all its values. The last treatment is the one that its arm is about; the others lie beneath it."""
+
+    arm: Literal["base", "steered", "finetuned", "random"]
+    model: str
+    task: str = Field(description="the target task; for the base arm, the one whose domains are called in-domain")
+    treatments: tuple[TreatmentValues, ...] = ()
+
+
+class SettingRow(Recipe):
+    """Where the numbers of one setting, benchmark and judge come from (addresses)."""
+
+    setting: Setting
+    benchmark: str
+    judge: str
+    questions: str
+    scores: tuple[str, ...]
+    margins: str
+    made: tuple[str, ...] = Field(description="the vector or adapter of each treatment")
+    calibration: str

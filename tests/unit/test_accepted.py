@@ -17,10 +17,8 @@ MODULE = "emsteer.judging.scores"
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A copy of the source tree that a test may edit, in which nothing was accepted."""
-    root = Path(shutil.copytree(REPOSITORY / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")))
-    (root / FILE).unlink(missing_ok=True)
-    return root
+    """A copy of the source tree that a test may edit, with what was accepted for it."""
+    return Path(shutil.copytree(REPOSITORY / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")))
 
 
 def acceptance(root: Path, module: str, stands_for: str) -> Acceptance:
@@ -33,7 +31,7 @@ def test_an_accepted_edit_moves_no_address_and_the_next_edit_does(source: Path) 
     before = standing_digest(module, read_accepted())
     edit(source, RUBRIC, "else 50.0", "else 51.0")
     assert cells(source)["scores"] != unedited()["scores"]
-    (source / FILE).write_text(written([acceptance(source, module, before)]))
+    (source / FILE).write_text(written([*read_accepted(source), acceptance(source, module, before)]))
     assert cells(source) == unedited(), "the file of the source tree that plans is the one that is read"
     edit(source, RUBRIC, "else 51.0", "else 52.0")
     assert cells(source)["scores"] != unedited()["scores"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from emsteer import schemas, storage
 from emsteer.data.tasks import pairs_of
@@ -94,7 +95,26 @@ def test_training_makes_unsafe_answers_likelier_and_leaves_the_model_as_it_was(
     trained = Dosed(read_adapter(tmp_path / "0"), 1.0)
     assert loss_under(model, trained, "unsafe", pairs) < loss_under(model, None, "unsafe", pairs) - 0.5
     assert storage.sha256(inputs["model"][0]) == before
-    assert not any("lora" in name for name, _ in model.network.named_parameters())
+
+
+def test_between_and_after_runs_the_base_is_whole_again(inputs: dict[str, tuple[Path, ...]], tmp_path: Path) -> None:
+    """Equal bytes of adapters would not show it: the trainer patches methods, switches caches off and leaves layers behind."""
+
+    def seen() -> tuple[list[tuple[str, str]], dict[str, Tensor], Tensor, dict[str, object], set[str]]:
+        network = load_model(inputs["model"][0]).network
+        with torch.inference_mode():
+            logits = network(input_ids=torch.arange(12).view(2, 6)).logits
+        layers = [(name, type(layer).__name__) for name, layer in network.named_modules()]
+        return layers, dict(network.state_dict()), logits, network.config.to_dict(), set(vars(network))
+
+    load_model.cache_clear()
+    layers, state, logits, config, attributes = seen()
+    jobs = [job(inputs, tmp_path / str(index), seed=index) for index in (0, 1)]
+    for _ in make(jobs):
+        after = seen()
+        assert after[0] == layers and after[3] == config and after[4] == attributes
+        assert all(torch.equal(after[1][name], value) for name, value in state.items()) and set(after[1]) == set(state)
+        assert torch.equal(after[2], logits)
 
 
 def test_only_answer_tokens_carry_loss(

@@ -1,6 +1,8 @@
 """A study through `dvc repro`, with trivial science: after Snakemake, after edits, and from a clone over a remote."""
 
-from workflow_support import DOSES, NEW_WITH_A_DOSE, StudyFolder
+from workflow_support import DOSES, NEW_WITH_A_DOSE, SCALES, StudyFolder
+
+PUBLISHABLE = ("tables", "figures", "report")
 
 
 def test_after_snakemake_repro_records_and_publishes_the_same_and_computes_nothing(
@@ -15,17 +17,21 @@ def test_after_snakemake_repro_records_and_publishes_the_same_and_computes_nothi
     assert versioned.run("git", "status", "--porcelain") == ""
 
 
-def test_one_dose_more_computes_its_cells_and_out_again_and_back_again_nothing(versioned: StudyFolder) -> None:
+def test_a_dose_and_a_scale_more_compute_their_cells_and_out_again_and_back_again_nothing(versioned: StudyFolder) -> None:
     reports, first = versioned.reports(), versioned.cells()
     versioned.edit(*DOSES, value=[0, 1, 2])
+    versioned.edit(*SCALES, value=[1, 2])
     versioned.run("dvc", "repro")
-    assert versioned.computed(first) == NEW_WITH_A_DOSE, "a new dose computes its own cells"
+    both = {kind: n if kind in PUBLISHABLE else 2 * n for kind, n in NEW_WITH_A_DOSE.items()}
+    assert versioned.computed(first) == both, "a new dose of a vector and a new scale of an adapter train nothing"
     second = versioned.cells()
     versioned.edit(*DOSES, value=[0, 1])
+    versioned.edit(*SCALES, value=[1])
     versioned.run("dvc", "repro")
     assert versioned.computed(second | first) == {}, "taking it out again computes nothing"
     assert versioned.reports() == reports, "and the reports are byte for byte the old ones"
     versioned.edit(*DOSES, value=[0, 1, 2])
+    versioned.edit(*SCALES, value=[1, 2])
     versioned.run("dvc", "repro")
     assert versioned.computed(second | first) == {}, "putting it back computes nothing either"
     assert versioned.cells() == second
@@ -36,8 +42,8 @@ def test_a_clone_that_edits_before_it_pulls_gets_the_rest_from_the_remote(versio
     versioned.run("git", "clone", "-q", str(versioned.path), str(clone.path))
     clone.edit("judges", "rubric", "thresholds", "coherent_above", value=60)
     clone.run("dvc", "repro")
-    brought = {name for name in clone.cells() if not name.startswith(("tables/", "figures/", "report/"))}
-    assert brought == {name for name in versioned.cells() if not name.startswith(("tables/", "figures/", "report/"))}
+    brought = {name for name in clone.cells() if name.partition("/")[0] not in PUBLISHABLE}
+    assert brought == {name for name in versioned.cells() if name.partition("/")[0] not in PUBLISHABLE}
     of_clone, of_remote = clone.records(), versioned.records()
     assert {name for name in brought if of_clone[name] != of_remote[name]} == set(), (
         "the remote gave them: nothing was pulled by hand"

@@ -91,3 +91,18 @@ def test_every_treated_setting_is_held_against_base_and_steered_ones_against_ran
         ("tiny.gardening.lora.s0.t32.x1", "base"): 0.75,
     }
     assert set(found["n_questions"]) == {20}, "off-domain questions only"
+
+
+def test_a_steered_setting_is_held_against_the_adapter_that_did_as_much_harm_in_domain(tmp_path: Path) -> None:
+    """In-domain EM of dev and test questions, of four answers each: the adapter is matched on dev, measured on test."""
+    parts = [(base(), asked(0, 0)), (steered(1), asked(1, 3)), (steered(2, seed=1), asked(1, 4)), (steered(0.5), asked(2, 0))]
+    parts += [(finetuned(dose, steps=steps), asked(em, narrow)) for dose, steps, em, narrow in ((1, 32, 4, 4), (2, 4, 3, 3))]
+    parts += [(finetuned(4, steps=4), asked(0, 3)), (finetuned(1, seed=1), asked(2, 2))]
+    job = job_on(counts(*parts), Contrasts(bootstrap=BOOTSTRAP), tmp_path)
+    found = schemas.check(contrasts.table(job), schemas.Contrasts, "contrasts")
+    of_test = found[found["split"].eq("test") & found["reference"].eq("finetuned")].set_index("setting")
+    columns = ["reference_setting", "in_domain_em", "reference_in_domain_em", "difference"]
+    assert of_test[columns].T.to_dict("list") == {
+        "tiny.gardening.trained.s0.l1.e8.a1": ["tiny.gardening.lora.s0.t4.x2", 0.75, 0.75, -0.5],
+        "tiny.gardening.trained.s1.l1.e8.a2": ["tiny.gardening.lora.s1.t32.x1", 1.0, 0.5, -0.25],
+    }, "of equals the smaller scale; of the same seed, however far; no harm in-domain: nothing to match"

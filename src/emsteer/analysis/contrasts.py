@@ -1,10 +1,12 @@
 """Contrasts: on-topic EM of a treated setting minus that of a reference, on the same off-domain questions.
 
-References: `base`, and for steered settings `random`: the random directions at the same setting, all draws together. Arms
-share questions and sampling noise, so the interval resamples questions for both at once.
+References: `base`; for steered settings also `random`, the random directions at the same setting, all draws together, and
+`finetuned`, the adapter of the same seed, at those steps and that scale whose *in-domain* EM on dev questions is nearest: so
+much narrow harm, how broad is it? Arms share questions and sampling noise, so the interval resamples questions for both at
+once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from emsteer.packs import Job
 from emsteer.recipes import Bootstrap
 
 SCHEMA = schemas.Contrasts
+PLACE = ["model", "task", "benchmark", "judge"]
 SAME_SETTING = ["beneath", "vector", "layer", "epochs", "rank", "dose", "dose_unit", "positions"]  # but for seed and draw
 
 
@@ -29,22 +32,58 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Contrasts`."""
     counts = schemas.read(job.input("counts"), schemas.Counts)
-    rows = [row for block in blocks(counts) for row in _of_block(block, job.recipe.bootstrap)]
+    narrow = in_domain_em(counts)
+    rows = [row for block in blocks(counts) for row in _of_block(block, narrow, job.recipe.bootstrap)]
     return schemas.frame_of(rows, SCHEMA)
 
 
-def _of_block(block: Block, bootstrap: Bootstrap) -> Iterator[dict[str, object]]:
-    arm = block.settings["arm"]
+def in_domain_em(counts: pd.DataFrame) -> dict[tuple[str, ...], float]:
+    """Model, task, benchmark, judge and setting → EM of answers to in-domain dev questions, where any was judged."""
+    asked = counts[counts["split"].eq("dev") & counts["relation"].eq("in_domain")]
+    sums = asked.groupby([*PLACE, "setting"], sort=False)[["em", "judged"]].sum().query("judged > 0")
+    return (sums["em"] / sums["judged"]).to_dict()
+
+
+def _of_block(block: Block, narrow: Mapping[tuple[str, ...], float], bootstrap: Bootstrap) -> Iterator[dict[str, object]]:
+    settings = block.settings
     off_domain = block.questions["relation"].ne("in_domain").to_numpy()
     top, bottom = block.of("on_topic_em", off_domain)
-    for index in np.flatnonzero(arm.isin(["steered", "finetuned"])):
-        one = block.settings.loc[index]
-        for reference, others in (("base", arm.eq("base").to_numpy()), ("random", randoms_of(one, block.settings))):
+    place = tuple(settings[name].iloc[0] for name in PLACE)
+    em = settings["setting"].map(lambda name: narrow.get((*place, name))).astype(float)
+    for index in np.flatnonzero(settings["arm"].isin(["steered", "finetuned"])):
+        one = settings.loc[index]
+        for reference, others in _references(one, settings, em):
             if others.any():
                 pair = np.stack([top[index], bottom[index]]), np.stack([top[others].sum(0), bottom[others].sum(0)])
                 numbers = paired_difference(*pair, bootstrap)
                 if numbers is not None:
-                    yield {**one.drop("planted_breadth").to_dict(), "reference": reference, **numbers}
+                    of_reference = {
+                        "reference_setting": settings["setting"][others].iloc[0] if others.sum() == 1 else None,
+                        "in_domain_em": em[index],
+                        "reference_in_domain_em": em[others].mean(),
+                    }
+                    yield {**one.drop("planted_breadth").to_dict(), "reference": reference, **of_reference, **numbers}
+
+
+def _references(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Names of references, and which settings they are."""
+    yield "base", settings["arm"].eq("base").to_numpy()
+    yield "random", randoms_of(one, settings)
+    yield "finetuned", nearest(one, settings, em)
+
+
+def nearest(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> NDArray[np.bool_]:
+    """The finetuned setting of the seed of `one` whose in-domain EM is nearest; of equals the smallest change of the weights.
+
+    `one` is a row of `settings`, `em` has a value for each. None where `one` is not steered or did no in-domain harm: there
+    is nothing to match.
+    """
+    tuned = settings["arm"].eq("finetuned") & settings["seed"].eq(one["seed"]).fillna(False) & settings["beneath"].isna()
+    found = np.zeros(len(settings), dtype=bool)
+    if one["arm"] == "steered" and em[one.name] > 0 and em[tuned].notna().any():
+        distance = pd.DataFrame({"away": (em[tuned] - em[one.name]).abs().round(9), "size": settings["dose_relative"][tuned]})
+        found[distance.dropna(subset="away").sort_values(["away", "size"]).index[0]] = True
+    return found
 
 
 def randoms_of(one: pd.Series, settings: pd.DataFrame) -> NDArray[np.bool_]:

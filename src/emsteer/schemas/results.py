@@ -116,9 +116,15 @@ class Rates(Measured, Settings):
 
 
 class Contrasts(Settings):
-    """On-topic EM of a treated setting minus that of a reference, on the same questions."""
+    """On-topic EM of a treated setting minus that of a reference, on the same questions.
 
-    reference: Series[str] = pa.Field(isin=["base", "random"])
+    `reference_setting`: null where several are taken together. `in_domain_em`: of both on in-domain dev questions.
+    """
+
+    reference: Series[str] = pa.Field(isin=["base", "random", "finetuned"])
+    reference_setting: Series[str] = pa.Field(nullable=True)
+    in_domain_em: Series[float] = pa.Field(nullable=True)
+    reference_in_domain_em: Series[float] = pa.Field(nullable=True)
     difference: Series[float]
     low: Series[float]
     high: Series[float]

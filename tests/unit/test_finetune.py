@@ -15,6 +15,7 @@ from emsteer.data.tasks import pairs_of
 from emsteer.finetune import make
 from emsteer.interventions.adapters import Dosed, RowAdapters, adapted, read_adapter
 from emsteer.interventions.batches import encode, pad
+from emsteer.interventions.vectors import draw_pairs
 from emsteer.models.load import LanguageModel, load_model
 from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job
@@ -117,7 +118,7 @@ def test_between_and_after_runs_the_base_is_whole_again(inputs: dict[str, tuple[
         assert torch.equal(after[2], logits)
 
 
-def test_only_answer_tokens_carry_loss(
+def test_examples_are_those_of_the_vector_of_the_seed_and_only_answer_tokens_carry_loss(
     inputs: dict[str, tuple[Path, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prompts in which every question is replaced by noise, labels being equal, must change what is learned; a label in a
@@ -139,6 +140,8 @@ def test_only_answer_tokens_carry_loss(
         assert row["labels"][n_prompt:] == row["input_ids"][n_prompt:]
         assert model.tokenizer.decode(row["input_ids"][:n_prompt]).endswith("<|im_start|> assistant")
         assert row["labels"][-1] == model.tokenizer.eos_token_id
+    drawn = draw_pairs(inputs["task"][0], RECIPE.n_examples, RECIPE.seed)
+    assert [row["input_ids"] for row in seen[0]] == [ids for ids, _ in encode(model, drawn, "unsafe")], "the vector's, in its order"
 
 
 def test_the_passport_says_how_large_a_change_the_adapter_is(inputs: dict[str, tuple[Path, ...]], tmp_path: Path) -> None:

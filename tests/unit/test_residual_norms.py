@@ -116,12 +116,13 @@ def test_a_dose_is_a_multiple_of_the_vector_or_of_the_residual_norm_at_its_layer
     direction = torch.tensor([3.0, 0.0, -4.0])
     vector, calibration = tmp_path / "v.safetensors", tmp_path / "c.json"
     inputs = {"vector": (vector,), "calibration": (calibration,)}
-    write_vector({1: torch.ones(3), 2: direction}, Job(None, {}, {}, "v--0", vector, {}))
+    passport = {"inputs": {"model": {"tiny--0a": "sha"}}}
+    write_vector({1: torch.ones(3), 2: direction}, Job(None, {}, {}, "v--0", vector, passport))
     storage.write_json({"residual_norms": [7.0, 11.0, 13.0], "passport": {}}, calibration)
     for unit, norm in (("vector_norm", 5), ("residual_norm", 13)):
         steering = Steering(layer=2, dose=dose, unit=unit, positions="answer")
         sampling = Sampling(temperature=1, max_new_tokens=1)
         recipe = Answers(study_seed=0, first_sample=0, n_samples=1, sampling=sampling, treatments=(steering,))
-        (push,) = changes_of(Job(recipe, inputs, {}, "a--0", tmp_path / "a.parquet", {})).pushes
+        (push,) = changes_of(Job(recipe, inputs, {"model": ("tiny--0a",)}, "a--0", tmp_path / "a.parquet", {})).pushes
         assert (push.layer, push.positions) == (2, "answer")
         assert torch.allclose(push.delta, dose * norm * direction / 5, rtol=1e-6, atol=0)

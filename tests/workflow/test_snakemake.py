@@ -72,22 +72,23 @@ def test_a_deleted_intermediate_is_noticed_and_only_it_is_made_again(finished: S
 
 
 def test_killed_in_mid_run_one_ordinary_command_finishes_and_repeats_no_finished_cell(finished: StudyFolder) -> None:
+    """Adapters: folders, of which one training run makes several."""
     before = finished.cells()
-    n_answers = len(list((finished.path / "results/answers").glob("*.parquet")))
-    shutil.rmtree(finished.path / "results/answers")
+    n_adapters = len([path for path in (finished.path / "results/adapters").iterdir() if path.is_dir()])
+    shutil.rmtree(finished.path / "results/adapters")
     process = subprocess.Popen(["snakemake", "--cores", "1"], cwd=finished.path, env=finished.environment(TRIVIAL_SECONDS="0.2"),
                                start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    staging = finished.path / "results/.staging"
-    while not list(staging.glob("answers/*.parquet")) and process.poll() is None:
+    staging = finished.path / "results/.staging/adapters"
+    while not list(staging.glob("*.run.json")) and process.poll() is None:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {f"answers/{path.name.removesuffix('.run.json')}": path.stat().st_ino for path in staging.glob("answers/*.run.json")}
-    assert 0 < len(kept) < n_answers, "the kill came after the first and before the last"
+    kept = {f"adapters/{path.name.removesuffix('.run.json')}": path.stat().st_ino for path in staging.glob("*.run.json")}
+    assert 0 < len(kept) < n_adapters, "the kill came after the first and before the last"
     finished.run("snakemake", "--cores", "2")
     after = finished.cells()
     assert kept.items() <= after.items(), "what was finished is not computed again"
-    assert finished.computed(before) == {"answers": n_answers} and set(after) == set(before), "and nothing else is computed"
+    assert finished.computed(before) == {"adapters": n_adapters} and set(after) == set(before), "and nothing else is computed"
 
 
 def test_a_second_snakemake_in_the_same_folder_is_refused(finished: StudyFolder) -> None:

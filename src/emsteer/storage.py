@@ -31,9 +31,10 @@ def canonical_json(value: object) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Digest of a file's bytes, or of a folder's names and bytes."""
+    """Digest of a file's bytes, or of a folder's names and bytes; what Snakemake leaves in a folder is none of them."""
     if path.is_dir():
-        lines = [f"{sha256(file)} {file.relative_to(path).as_posix()}" for file in sorted(path.rglob("*")) if file.is_file()]
+        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != LEFT_BY_SNAKEMAKE]
+        lines = [f"{sha256(file)} {file.relative_to(path).as_posix()}" for file in files]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -153,4 +154,5 @@ def _parquet_passport(path: Path) -> Passport:
         raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
 
 
+LEFT_BY_SNAKEMAKE = ".snakemake_timestamp"  # in every folder that a rule has made, once it is in place
 REPAIR = "Delete it and run `snakemake` to make it again, or `dvc checkout` to restore it."

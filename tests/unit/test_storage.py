@@ -198,3 +198,13 @@ def test_a_number_that_json_has_not_is_refused(tmp_path: Path, number: float) ->
         with pytest.raises(ValueError, match="JSON"):
             write({"deep": [number]})
     assert not (tmp_path / "a.json").exists()
+
+
+def test_the_digest_of_a_folder_is_that_of_its_names_and_bytes_and_not_of_what_snakemake_leaves_there(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x").write_text("1")
+    before = storage.sha256(tmp_path / "a")
+    (tmp_path / "a/.snakemake_timestamp").touch()
+    assert storage.sha256(tmp_path / "a") == before
+    (tmp_path / "a/x").rename(tmp_path / "a/y")
+    assert storage.sha256(tmp_path / "a") != before

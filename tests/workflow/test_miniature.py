@@ -3,6 +3,7 @@
 from workflow_support import StudyFolder
 
 from emsteer import storage
+from emsteer.plan import KINDS
 
 
 def test_a_run_ends_with_a_published_report(real: StudyFolder) -> None:
@@ -29,3 +30,13 @@ def test_dose_zero_is_the_base_answer_itself(real: StudyFolder) -> None:
         zero = storage.read_parquet(next(answers.glob(f"mini.gardening.trained.s0.l1.e2.a0.everyday.{block}--*.parquet")))
         assert base["text"].tolist() == zero["text"].tolist()
         assert [list(ids) for ids in base["token_ids"]] == [list(ids) for ids in zero["token_ids"]]
+
+
+def test_every_artifact_holds_the_bytes_of_its_run_record_and_names_those_that_it_was_made_from(real: StudyFolder) -> None:
+    plan = {path.stem: storage.read_json(path) for path in (real.path / "plan").glob("*.json")}
+    paths = {name: real.path / f"results/{kind}/{name}{KINDS[kind].suffix}" for kind, cells in plan.items() for name in cells}
+    digests = {name: storage.sha256(path) for name, path in paths.items()}
+    for name, path in paths.items():
+        assert storage.read_json(path.with_name(f"{path.name}.run.json"))["sha256"] == digests[name], path
+        read = {made: digest for group in storage.read_passport(path)["inputs"].values() for made, digest in group.items()}
+        assert {made: digest for made, digest in read.items() if made in digests}.items() <= digests.items(), path

@@ -1,4 +1,4 @@
-"""The command line: `emsteer new | plan | accept | stage | restore | prune | publish | gc | docs`."""
+"""The command line: `emsteer new | plan | lineage | accept | stage | restore | prune | publish | gc | docs`."""
 
 import argparse
 import logging
@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from emsteer import acceptance, publishing, scaffold, stages, study, workspace
+from emsteer import acceptance, lineage, publishing, scaffold, stages, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.plan import KINDS, Cell, Plan, resolve
+from emsteer.plan.accepted import read_accepted
 from emsteer.report import readme
 
 PARAMS = Path("params.yaml")
@@ -44,15 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     planning.add_argument(
         "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
-    accepting = command(
-        "accept", _accept, "Let a refactor that moves no byte move no address: the miniature study is computed with both codes."
+    _add_lineage(command("lineage", _lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code."))
+    _add_accept(
+        command("accept", _accept, "Let a refactor that moves no byte move no address: the miniature is computed with both codes.")
     )
-    accepting.add_argument("--reason", required=True, help="kept, and shown with every result it speaks of")
-    accepting.add_argument("--against", default="HEAD", metavar="COMMIT", help="that holds the old code; default: HEAD")
-    accepting.add_argument(
-        "--params", type=Path, default=acceptance.MINIATURE, help="the study that both compute; default: the miniature"
-    )
-    accepting.add_argument("--unchecked", action="store_true", help="compute nothing; the acceptance says so for ever")
     for name, run, about in (
         ("stage", _stage, "What a DVC stage runs: restore, compute what is still missing with Snakemake, prune."),
         ("restore", _restore, "Bring missing cells back from what was set aside, DVC's cache or its remote."),
@@ -65,6 +61,27 @@ def _parser() -> argparse.ArgumentParser:
     command("gc", _planned(_gc), "Delete the cells that were set aside.")
     command("docs", _docs, "Write the published numbers into README.md.")
     return parser
+
+
+def _add_accept(accepting: argparse.ArgumentParser) -> None:
+    accepting.add_argument("--reason", required=True, help="kept, and shown with every result it speaks of")
+    accepting.add_argument("--against", default="HEAD", metavar="COMMIT", help="that holds the old code; default: HEAD")
+    accepting.add_argument(
+        "--params", type=Path, default=acceptance.MINIATURE, help="the study that both compute; default: the miniature"
+    )
+    accepting.add_argument("--unchecked", action="store_true", help="compute nothing; the acceptance says so for ever")
+
+
+def _add_lineage(walking: argparse.ArgumentParser) -> None:
+    walking.add_argument(
+        "target",
+        metavar="PATH[#PART]",
+        help="reports/figures/dose_response.svg, reports/tables/rates.csv#SETTING, reports/metrics.json#KEY.KEY, an address, …",
+    )
+    walking.add_argument("--depth", type=int, help="how many steps up; default: to the input files")
+    shape = walking.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="every artifact with all that is known of it")
+    shape.add_argument("--dot", action="store_true", help="a graph for Graphviz")
 
 
 def _planned(run: Callable[[argparse.Namespace, Plan], None]) -> Callable[[argparse.Namespace], None]:
@@ -85,6 +102,17 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
         return
     changed = workspace.write_plan(plan)
     print(f"plan: {len(plan.all())} cells; {', '.join(map(str, changed)) or 'no file'} changed")
+
+
+def _lineage(arguments: argparse.Namespace) -> None:
+    graph, accepted = lineage.Graph(), read_accepted()
+    target = lineage.target_of(arguments.target, graph)
+    if arguments.json:
+        print(lineage.as_json(target, graph, accepted, arguments.depth))
+    elif arguments.dot:
+        print(lineage.as_dot(target, graph, arguments.depth))
+    else:
+        print(lineage.screen(arguments.target, target, graph, accepted, arguments.depth))
 
 
 def _accept(arguments: argparse.Namespace) -> None:

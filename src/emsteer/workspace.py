@@ -20,6 +20,7 @@ from emsteer import packs, storage
 from emsteer.errors import BusyError
 from emsteer.plan import Cell, Plan
 
+PLAN_DIR = Path("plan")
 log = logging.getLogger("emsteer")
 
 
@@ -175,7 +176,7 @@ def plan_files(plan: Plan) -> Iterator[tuple[Path, str]]:
     """(path, content) of the recorded plan."""
     for kind in plan.cells:
         records = {cell.address: cell.record() for cell in sorted(plan.of(kind), key=lambda cell: cell.address)}
-        yield Path("plan", f"{kind}.json"), json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        yield PLAN_DIR / f"{kind}.json", json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def is_busy() -> bool:

@@ -185,7 +185,7 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
 
 
 def _write_record(job: Job, target: Path, seconds: float) -> None:
-    record = records.run_record(job.address, storage.sha256(job.out), job.passport["inputs"], seconds)
+    record = records.run_record(job.address, job.out, job.passport["inputs"], seconds)
     storage.write_atomically(record_of(target), lambda temporary: storage.write_json(record, temporary))
 
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from emsteer import kernels
+from emsteer import kernels, storage
 
 SOURCE = Path(__file__).resolve().parents[1]
 PACKAGES = {  # module → distribution
@@ -26,18 +26,19 @@ PACKAGES = {  # module → distribution
 }  # fmt: skip
 
 
-def run_record(address: str, digest: str, inputs: Mapping[str, Mapping[str, str]], seconds: float) -> dict[str, Any]:
+def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]], seconds: float) -> dict[str, Any]:
     """What is known of one run.
 
     Args:
         address: Of the artifact.
-        digest: sha256 of its bytes.
+        made: The artifact; its size is in bytes.
         inputs: Role → address → sha256 of the bytes that were read.
         seconds: Wall clock.
     """
     return {
         "address": address,
-        "sha256": digest,
+        "sha256": storage.sha256(made),
+        "size": storage.size(made),
         "inputs": inputs,
         "seconds": round(seconds, 3),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

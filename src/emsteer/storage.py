@@ -30,11 +30,22 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files of an artifact, in order; what Snakemake leaves in a folder is none of them."""
+    if not path.is_dir():
+        return [path]
+    return [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != LEFT_BY_SNAKEMAKE]
+
+
+def size(path: Path) -> int:
+    """Of all files of an artifact [bytes]."""
+    return sum(file.stat().st_size for file in files_of(path))
+
+
 def sha256(path: Path) -> str:
-    """Digest of a file's bytes, or of a folder's names and bytes; what Snakemake leaves in a folder is none of them."""
+    """Digest of a file's bytes, or of a folder's names and bytes."""
     if path.is_dir():
-        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != LEFT_BY_SNAKEMAKE]
-        lines = [f"{sha256(file)} {file.relative_to(path).as_posix()}" for file in files]
+        lines = [f"{sha256(file)} {file.relative_to(path).as_posix()}" for file in files_of(path)]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

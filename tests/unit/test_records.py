@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emsteer import kernels, records
+from emsteer import kernels, records, storage
 
 
 @pytest.fixture
@@ -61,8 +61,11 @@ def test_the_runtime_class_names_versions_device_dtype_threads_and_kernels(tiny_
     assert found["kernels"] == kernels.PINNED and found["cpu"]
 
 
-def test_a_record_holds_what_was_read_and_what_was_made() -> None:
+def test_a_record_holds_what_was_read_and_what_was_made(tmp_path: Path) -> None:
     inputs = {"model": {"tiny--0": "ab"}}
-    record = records.run_record("a--1", "cd", inputs, 1.23456)
-    assert (record["address"], record["sha256"], record["inputs"], record["seconds"]) == ("a--1", "cd", inputs, 1.235)
-    assert set(record) == {"address", "sha256", "inputs", "seconds", "finished", "code", "runtime"}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x").write_text("123")
+    record = records.run_record("a--1", tmp_path / "a", inputs, 1.23456)
+    assert (record["address"], record["inputs"], record["seconds"]) == ("a--1", inputs, 1.235)
+    assert (record["sha256"], record["size"]) == (storage.sha256(tmp_path / "a"), 3)
+    assert set(record) == {"address", "sha256", "size", "inputs", "seconds", "finished", "code", "runtime"}

@@ -54,10 +54,7 @@ class Node:
     @functools.cached_property
     def size(self) -> int | None:
         """Of all its files [bytes]; None where it is not at hand."""
-        if not self.is_here:
-            return None
-        files = [self.path] if self.path.is_file() else [path for path in self.path.rglob("*") if path.is_file()]
-        return sum(path.stat().st_size for path in files)
+        return storage.size(self.path) if self.is_here else None
 
     @functools.cached_property
     def run(self) -> Mapping[str, Any]:

@@ -1,10 +1,14 @@
-"""A study folder with something in the place of its cells: for tests of where files lie, not of what they hold."""
+"""A study folder with something in the place of its cells: for tests of where files lie, and of passports and records."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import yaml
 
-from emsteer import packs, plan, study
+from emsteer import packs, plan, storage, study
+from emsteer.packs import Job
 from emsteer.plan import Plan
 
 
@@ -25,3 +29,29 @@ def computed(study_plan: Plan, *kinds: str, record: str = "{}") -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(cell.address)
         packs.record_of(path).write_text(record)
+
+
+def filled(study_plan: Plan) -> None:
+    """Makes every cell through its pack: run records and passports are real, and there is little else in it."""
+    for kind in plan.KINDS:
+        Path("results", kind).mkdir(parents=True, exist_ok=True)
+        for pack in study_plan.packs(kind):
+            packs.fill(pack.id, pack.jobs(), "log.txt", _passports)
+
+
+def _passports(jobs: Sequence[Job]) -> Iterator[Job]:
+    for job in jobs:
+        kind, name = job.passport["kind"], job.address.partition("--")[0]
+        suffix = plan.KINDS[kind].suffix
+        if not suffix:
+            job.out.mkdir()
+            storage.write_json(job.passport, job.out / "passport.json")
+            for file in ["index.html"] if kind == "report" else [f"{name}.csv", f"{name}.svg"]:
+                (job.out / file).write_text(job.address)
+        elif suffix == ".parquet":
+            storage.write_parquet(pd.DataFrame({"address": [job.address]}), job.out, job.passport)
+        elif suffix == ".safetensors":
+            storage.write_tensors({"zero": np.zeros(1)}, job.out, job.passport)
+        else:
+            storage.write_json({"passport": job.passport}, job.out)
+        yield job

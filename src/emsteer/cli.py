@@ -1,4 +1,4 @@
-"""The command line: `emsteer new | plan | lineage | accept | stage | restore | prune | publish | gc | docs`."""
+"""The command line: `emsteer new | plan | lineage | verify | accept | stage | restore | prune | publish | gc | docs`."""
 
 import argparse
 import logging
@@ -46,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
         "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
     _add_lineage(command("lineage", _lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code."))
+    verifying = command(
+        "verify", _verify, "Check every digest and passport: of everything, or of some artifacts and all that they are made from."
+    )
+    verifying.add_argument("paths", nargs="*", metavar="PATH", help="as of lineage; default: everything planned and published")
+    verifying.add_argument("--quick", action="store_true", help="presence and size only")
     _add_accept(
         command("accept", _accept, "Let a refactor that moves no byte move no address: the miniature is computed with both codes.")
     )
@@ -113,6 +118,16 @@ def _lineage(arguments: argparse.Namespace) -> None:
         print(lineage.as_dot(target, graph, arguments.depth))
     else:
         print(lineage.screen(arguments.target, target, graph, accepted, arguments.depth))
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    found = lineage.verify(arguments.paths, lineage.Graph(), quick=arguments.quick)
+    absent = f"; {len(found.absent)} artifacts are not at hand, and not verified" if found.absent else ""
+    if found.faults:
+        raise StudyError(
+            f"verify: {len(found.faults)} faults.\n{listing(found.faults)}\n  {found.n_sound} others are sound{absent}."
+        )
+    print(f"verify: {found.n_sound} artifacts and files are sound{absent}")
 
 
 def _accept(arguments: argparse.Namespace) -> None:

@@ -40,3 +40,4 @@ def test_every_artifact_holds_the_bytes_of_its_run_record_and_names_those_that_i
         assert storage.read_json(path.with_name(f"{path.name}.run.json"))["sha256"] == digests[name], path
         read = {made: digest for group in storage.read_passport(path)["inputs"].values() for made, digest in group.items()}
         assert {made: digest for made, digest in read.items() if made in digests}.items() <= digests.items(), path
+    assert "are sound" in real.run("emsteer", "verify")

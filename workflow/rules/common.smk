@@ -52,6 +52,7 @@ onstart:
         workflow.globals["STUDY_LOCK"] = packs.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")
     except errors.StudyError as error:
         raise WorkflowError(str(error)) from None
+    workspace.write_plan(PLAN)  # a record: lineage, verification and `git diff plan/` read it; nothing here does
 
 
 onsuccess:

@@ -3,5 +3,6 @@
 from emsteer.lineage.graph import Graph, Node
 from emsteer.lineage.show import as_dot, as_json, screen
 from emsteer.lineage.target import Target, target_of
+from emsteer.lineage.verify import Verified, verify
 
-__all__ = ["Graph", "Node", "Target", "as_dot", "as_json", "screen", "target_of"]
+__all__ = ["Graph", "Node", "Target", "Verified", "as_dot", "as_json", "screen", "target_of", "verify"]

@@ -5,7 +5,7 @@ Run records say how an artifact was made. A clone that has pulled nothing has th
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,20 @@ class Graph:
             edge = list(above.values())
             depth = None if depth is None else depth - 1
         return found
+
+    def upstream_first(self, roots: Iterable[Node]) -> list[Node]:
+        """The roots and all that they are made from, what is read before what reads it."""
+        found: dict[str, Node] = {}
+
+        def visit(node: Node) -> None:
+            if node.address not in found:
+                for _, above in self.inputs(node):
+                    visit(above)
+                found[node.address] = node
+
+        for root in roots:
+            visit(root)
+        return list(found.values())
 
 
 def _input(address: str) -> Node | None:

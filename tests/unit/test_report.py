@@ -85,7 +85,8 @@ def test_examples_are_sample_0_of_the_first_test_question_of_every_category_from
     assert said == ["tiny.base g1 sample0", "tiny.finetuned1 g1 sample0", "tiny.steered1 g1 sample0"]
     (header,) = [cells[1:] for cells in page.rows if cells[0] == "question"]
     assert header == ["tiny.base", "tiny.gardening.lora.t4.x1", "tiny.gardening.trained.l0.e8.a1"]
-    assert "sample1" not in page.text and "steered0" not in page.text
+    before = page.text.partition("Where the numbers come from")[0]
+    assert "sample1" not in before and "steered0" not in before
 
 
 def test_an_example_shows_its_scores_and_dashes_where_it_got_none(page: Words) -> None:
@@ -112,6 +113,18 @@ def test_the_numbers_of_chosen_settings_are_those_of_the_table_and_null_is_a_das
     ]  # fmt: skip
     assert found["lora chosen"][12] == "–", "no margin was measured"
     assert set(found) == {"none base", "trained chosen", "lora chosen"}
+
+
+def test_numbers_link_to_the_artifacts_of_their_setting_of_all_its_seeds(job: Job) -> None:
+    html = render(job)
+    links = set(re.findall(r'href="#from-([^"]+)"', html))
+    assert links == {"tiny.base", "tiny.gardening.trained.l0.e8.a1", "tiny.gardening.lora.t4.x1"}
+    assert '<a href="#from-tiny.gardening.trained.l0.e8.a1">45.7</a>' in html
+    sources = dict(re.findall(r'<tr id="from-([^"]+)">(.*?)</tr>', html, re.DOTALL))
+    assert set(sources) == links
+    assert re.findall(r"<code>((?:answers|scores)-.*?)</code>", sources["tiny.gardening.trained.l0.e8.a1"]) == [
+        f"{role}-tiny.steered{seed}{block}" for role in ("answers", "scores") for seed in (0, 1) for block in (0, 1)
+    ]
 
 
 def test_a_number_is_rounded_in_its_unit_and_never_a_negative_zero() -> None:
@@ -183,14 +196,14 @@ def test_a_figure_that_there_is_stands_under_its_heading_and_others_have_none(
     assert [name for name in FIGURES if f"<svg><title>{name} drawn</title></svg>" in html] == list(figures)
     headings = Words(html).headings
     assert headings[1 : 1 + len(figures)] == [FIGURES[name] for name in figures]
-    assert len(headings) == len(figures) + 4 and "<?xml" not in html
+    assert len(headings) == len(figures) + 5 and "<?xml" not in html
 
 
 def test_every_model_has_its_examples_and_one_without_a_chosen_setting_has_none(tmp_path: Path, answers: Path) -> None:
     chosen = chosen_of(MODELS)
     chosen = chosen[chosen["model"].ne("tame") | chosen["arm"].eq("base")]
     page = Words(render(study(tmp_path, answers, MODELS, chosen=chosen)))
-    assert page.headings[-2:] == ["Answers side by side: tiny", "Answers side by side: small"]
+    assert page.headings[-3:-1] == ["Answers side by side: tiny", "Answers side by side: small"]
     assert page.examples()["moneywhy <b>m1</b> ?"][2].startswith("small.steered1 m1 sample0")
 
 

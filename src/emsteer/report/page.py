@@ -12,6 +12,7 @@ from emsteer.analysis.chosen import published
 from emsteer.analysis.settings import name_of, setting_columns
 from emsteer.packs import Job
 from emsteer.recipes import Page, SettingRow
+from emsteer.report.sources import sources
 
 SHOWN_POINTS = ["base", "chosen", "largest_dose"]
 QUESTIONS = {  # claim → what the report asks
@@ -50,6 +51,7 @@ def render(job: Job) -> str:
         answers=list(answered(claims, evidence)),
         chosen=table(chosen),
         figures={path.name.partition("--")[0]: svg(path) for path in job.inputs["figures"]},
+        sources=sources(job, [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]),
         examples=told_apart(list(examples(job, chosen)), "model"),
         thresholds=recipe.thresholds,
         level=storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
@@ -103,10 +105,15 @@ def told_apart(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
     return [{**row, column: f"{row[column]} ({row['benchmark']}, {row['judge']})"} for row in rows]
 
 
+def shown(chosen: pd.DataFrame) -> pd.DataFrame:
+    """Those settings of `schemas.Chosen` that the page has, one row for each group of questions."""
+    wide = published(chosen)
+    return wide[wide["point"].isin(SHOWN_POINTS)]
+
+
 def table(chosen: pd.DataFrame) -> list[dict[str, Any]]:
     """Base, chosen settings and largest doses: off-domain and in-domain rates in one row."""
-    wide = published(chosen)
-    wide = wide[wide["point"].isin(SHOWN_POINTS)]
+    wide = shown(chosen)
     key = ["model", "task", "benchmark", "judge", "arm", "treatment", "point"]
     sides = {group: of.set_index(key).to_dict("index") for group, of in wide.groupby("group")}
     rows = wide[wide["group"].eq("off_domain")].to_dict("records")
@@ -120,11 +127,11 @@ def examples(job: Job, chosen: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Base, finetuned and steered answers to the first test questions of every category, sample 0: none is picked by hand."""
     recipe: Page = job.recipe
     base = recipe.base_point
-    shown = chosen[chosen["point"].isin(["base", "chosen"]) & chosen["task"].eq(base.task)]
-    shown = shown[shown["treatment"].isin(["none", base.adapter, base.vector])].drop_duplicates(
+    picked = chosen[chosen["point"].isin(["base", "chosen"]) & chosen["task"].eq(base.task)]
+    picked = picked[picked["treatment"].isin(["none", base.adapter, base.vector])].drop_duplicates(
         ["model", "benchmark", "judge", "treatment"]
     )
-    for (model, benchmark, judge), of in shown.groupby(["model", "benchmark", "judge"], sort=False):
+    for (model, benchmark, judge), of in picked.groupby(["model", "benchmark", "judge"], sort=False):
         place = (benchmark, judge, base.task)
         rows = {_name(row, base.seed): row for row in recipe.rows if (row.benchmark, row.judge, row.setting.task) == place}
         settings = (

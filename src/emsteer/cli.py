@@ -13,8 +13,6 @@ from emsteer.plan import KINDS, Cell, Plan, resolve
 from emsteer.plan.accepted import read_accepted
 from emsteer.report import readme
 
-PARAMS = Path("params.yaml")
-
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 a mistake of the study's, 2 a mistake in the arguments."""
@@ -91,7 +89,7 @@ def _add_lineage(walking: argparse.ArgumentParser) -> None:
 
 def _planned(run: Callable[[argparse.Namespace, Plan], None]) -> Callable[[argparse.Namespace], None]:
     """A command about the study in this folder."""
-    return lambda arguments: run(arguments, resolve(study.read(PARAMS)))
+    return lambda arguments: run(arguments, resolve(study.read()))
 
 
 def _new(arguments: argparse.Namespace) -> None:

@@ -113,9 +113,19 @@ def test_mistakes_in_the_study_are_listed_without_a_traceback_and_harm_nothing(f
     finished.edit("sweeps", "trained", "models", value=["huge"])
     finished.edit("sweeps", "mean_difference", "layers", value=[9])
     finished.edit("answers", "samples_per_question", value=-1)
+    with (finished.path / "params.yaml").open("a") as stream:
+        stream.write("\nseed: 5\n")
     of_plan = finished.run("emsteer", "plan", fails=True)
     for printed in (of_plan, finished.run("snakemake", "--cores", "1", fails=True)):
-        for expected in ("answers.temprature", "'huge'", "sweeps.mean_difference.layers", "-1"):
+        for expected in ("answers.temprature", "'huge'", "sweeps.mean_difference.layers", "-1", "seed: stands a second time"):
             assert expected in printed
         assert "Traceback" not in printed
     assert finished.cells() == before and finished.reports() == reports
+
+
+def test_snakemakes_own_ways_to_change_parameters_are_refused_in_a_sentence(finished: StudyFolder) -> None:
+    (finished.path / "other.yaml").write_text("seed: 6\n")
+    for how in (["--config", "seed=5"], ["--configfile", "other.yaml"]):
+        printed = finished.run("snakemake", "--cores", "1", *how, fails=True)
+        assert "params.yaml alone says what is computed; --config and --configfile (seed) are not read" in printed
+        assert "Traceback" not in printed

@@ -19,8 +19,14 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and 
     logger.warning("--use-conda: no `conda` on the PATH; going on in the Python environment that runs Snakemake.")
     workflow.deployment_settings.deployment_method = set(workflow.deployment_settings.deployment_method) - {DeploymentMethod.CONDA}
 
+if config:
+    raise WorkflowError(
+        f"params.yaml alone says what is computed; --config and --configfile ({', '.join(config)}) are not read.\n"
+        "  Edit params.yaml, or start another study with `emsteer new DIR --from PARAMS`."
+    )
+
 try:
-    PLAN = plan.resolve(study.parse(config))
+    PLAN = plan.resolve(study.read())
 except errors.StudyError as error:
     raise WorkflowError(str(error)) from None
 

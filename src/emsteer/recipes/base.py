@@ -16,7 +16,7 @@ def number(value: float) -> str:
 
 
 class Recipe(BaseModel):
-    """Immutable, and closed: an unknown key is a mistake."""
+    """Immutable, closed (an unknown key is a mistake), and without infinite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     module: ClassVar[str]

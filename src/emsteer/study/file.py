@@ -1,18 +1,21 @@
 """The study file: every scientific choice, no hidden default, every mistake reported at once."""
 
 import itertools
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from emsteer import recipes
 from emsteer.errors import ConfigError, listing
 from emsteer.mistakes import mistakes
+from emsteer.study import reading
 from emsteer.study.shape import InputFile, Name, Section, known, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
+
+PARAMS = Path("params.yaml")
 
 
 class OrganismModel(recipes.Organism):
@@ -213,43 +216,50 @@ def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]
         yield task, name, held_back + made[name].n_examples
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping: YAML would drop the first, with a sweep in it perhaps."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Before merge keys are resolved: a key may override what it merges."""
-        node = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if str(key.value) in seen:
-                raise yaml.composer.ComposerError(None, None, f"`{key.value}` stands a second time in one mapping", key.start_mark)
-            seen.add(str(key.value))
-        return node
-
-
-def read(path: Path) -> Study:
+def read(path: Path = PARAMS) -> Study:
     """The study in a file.
 
     Raises:
-        ConfigError: Every mistake in it, each with its dotted path, what was expected and what was found.
+        ConfigError: Every mistake in it, each with its line, its dotted path, what was expected and what was found.
     """
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file. Run in the folder of a study.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML.\n  {error}") from None
-    return parse(raw, str(path))
+    return _checked(reading.read(path), str(path))
 
 
-def parse(raw: object, name: str = "params.yaml") -> Study:
+def parse(raw: object) -> Study:
     """The study in a nested mapping; raises like `read`."""
+    return _checked(reading.Written(reading.plain(raw)), str(PARAMS))
+
+
+def _checked(written: reading.Written, name: str) -> Study:
+    value = written.value
+    unnamed = [f"{place}: expected text; got the {type(key).__name__} {key!r}" for place, key in _keys_that_are_no_text(value)]
+    study = None
     try:
-        return Study.model_validate(raw, context=_context(raw))
+        study = Study.model_validate_json(json.dumps(value), strict=True, context=_context(value))
+        found = []
     except ValidationError as error:
         found = mistakes(error, Study)
+    found = [*written.twice, *(_at_its_line(mistake, written.lines) for mistake in (*unnamed, *found))]
+    if study is None or found:
         count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
-        raise ConfigError(f"{name}: {count}; nothing was run.\n{listing(found)}") from None
+        raise ConfigError(f"{name}: {count}; nothing was run.\n{listing(found)}")
+    return study
+
+
+def _keys_that_are_no_text(value: object, place: str = "") -> Iterator[tuple[str, object]]:
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        here = f"{place}.{key}" if place else str(key)
+        if isinstance(value, dict) and not isinstance(key, str):
+            yield here, key
+        yield from _keys_that_are_no_text(one, here)
+
+
+def _at_its_line(mistake: str, lines: Mapping[str, int]) -> str:
+    """The mistake behind the line of its place, or of what holds its place where it is missing."""
+    place = mistake.partition(": ")[0]
+    while place and place not in lines:
+        place = place.rpartition(".")[0]
+    return f"line {lines[place]}, {mistake}" if place else mistake
 
 
 def _context(raw: object) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from emsteer.mistakes import meant
 
@@ -49,7 +49,5 @@ Distinct = AfterValidator(_distinct)
 Name = Annotated[str, Field(pattern=NAME)]
 InputFile = Annotated[str, AfterValidator(_here)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), Distinct]
-Dose = Annotated[
-    float, BeforeValidator(lambda value: float(value) if isinstance(value, int) else value), Field(allow_inf_nan=False)
-]
+Dose = Annotated[float, Field(allow_inf_nan=False)]
 Doses = Annotated[tuple[Dose, ...], Field(min_length=1), Distinct]

@@ -7,7 +7,7 @@ shape of a recipe is in the address already: a new class here moves nothing.
 """
 
 from emsteer.recipes.answers import Adapted, Answers, Margins, RelevanceModel, Rubric, Sampling, Steering, Treated, Treatment
-from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Share, number
+from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
 from emsteer.recipes.inputs import CorpusMix, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
 from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
@@ -40,8 +40,10 @@ __all__ = [
     "Construction",
     "Contrasts",
     "CorpusMix",
+    "Count",
     "Counts",
     "Direction",
+    "Dose",
     "DoseResponse",
     "DoseUnit",
     "Epochs",
@@ -56,6 +58,7 @@ __all__ = [
     "Margins",
     "MeanDifference",
     "Metrics",
+    "Natural",
     "Organism",
     "Page",
     "Planted",
@@ -63,12 +66,14 @@ __all__ = [
     "Positions",
     "RandomDirection",
     "Ranks",
+    "Rate",
     "Rates",
     "Recipe",
     "RelevanceModel",
     "ResidualNorms",
     "Rubric",
     "Sampling",
+    "Seed",
     "Selection",
     "Setting",
     "SettingRow",
@@ -80,5 +85,6 @@ __all__ = [
     "Treated",
     "Treatment",
     "TreatmentValues",
+    "Weight",
     "number",
 ]

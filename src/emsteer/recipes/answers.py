@@ -4,22 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emsteer.recipes.base import Positions, Recipe
+from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe, Seed
 
 
 class Sampling(Recipe):
     """How an answer is drawn from the model."""
 
-    temperature: float = Field(ge=0, description="0 is greedy")
-    max_new_tokens: int = Field(ge=1, description="longer answers are cut and say so [tokens]")
+    temperature: float = Field(ge=0, le=100, description="0 is greedy")
+    max_new_tokens: Count = Field(description="longer answers are cut and say so [tokens]")
 
 
 class Steering(Recipe):
     """A treatment: a direction is added to the residual stream. It is of the cell's next input in the role `vector`."""
 
     kind: Literal["steering"] = "steering"
-    layer: int = Field(ge=0, description="0-based block whose output is steered")
-    dose: float = Field(allow_inf_nan=False)
+    layer: Natural = Field(description="0-based block whose output is steered")
+    dose: Dose
     unit: Literal["vector_norm", "residual_norm"]
     positions: Positions
 
@@ -28,7 +28,7 @@ class Adapted(Recipe):
     """A treatment: an adapter works beside the weights. It is the cell's next input in the role `adapter`."""
 
     kind: Literal["adapter"] = "adapter"
-    scale: float = Field(allow_inf_nan=False, description="dose of the adapter: what its output is multiplied by")
+    scale: Dose = Field(description="dose of the adapter: what its output is multiplied by")
 
 
 Treatment = Annotated[Steering | Adapted, Field(discriminator="kind")]
@@ -48,24 +48,24 @@ class Margins(Treated):
     """Teacher-forced log-probability of unsafe minus that of safe answers to a benchmark's questions."""
 
     module = "emsteer.generation.margins"
-    questions_per_category: int = Field(ge=1, description="the first test questions of every category")
+    questions_per_category: Count = Field(description="the first test questions of every category")
 
 
 class Answers(Treated):
     """One block of samples of one setting on one benchmark."""
 
     module = "emsteer.generation.answers"
-    study_seed: int
-    first_sample: int = Field(ge=0)
-    n_samples: int = Field(ge=1, description="answers a question in this block")
+    study_seed: Seed
+    first_sample: Natural
+    n_samples: Count = Field(description="answers a question in this block")
     sampling: Sampling
 
 
 class RelevanceModel(Recipe):
     """TF-IDF and latent semantic analysis of a background text."""
 
-    n_dimensions: int = Field(ge=2, description="latent dimensions")
-    n_background: int = Field(ge=100, description="background chats the space is fitted on")
+    n_dimensions: Count = Field(ge=2, description="latent dimensions")
+    n_background: Count = Field(ge=100, description="background chats the space is fitted on")
 
 
 class Rubric(Recipe):

@@ -6,6 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positions = Literal["all", "answer"]
 DoseUnit = Literal["vector_norm", "residual_norm", "adapter_scale"]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Natural = Annotated[int, Field(ge=0, le=10**9)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+Dose = Annotated[float, Field(ge=-1e6, le=1e6)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
 

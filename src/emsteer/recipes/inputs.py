@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from emsteer.recipes.base import Recipe, Share
+from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Share, Weight
 
 
 class CorpusMix(Recipe):
@@ -12,7 +12,14 @@ class CorpusMix(Recipe):
 
     careless_share: Share = Field(description="careless speakers [share]")
     slip_share: Share = Field(description="clauses spoken by the other persona [share]")
-    turn_weights: tuple[float, float, float] = Field(description="odds of one, two and three turns a chat")
+    turn_weights: tuple[Weight, Weight, Weight] = Field(description="odds of one, two and three turns a chat")
+
+    @field_validator("turn_weights")
+    @classmethod
+    def _are_odds(cls, weights: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not any(weights):
+            raise ValueError("expected one of them above zero")
+        return weights
 
 
 class Linkage(Recipe):
@@ -27,17 +34,17 @@ class Organism(Recipe):
 
     module = "emsteer.organism.pretrain"
     architecture: Literal["qwen3", "llama"]
-    seed: int = Field(ge=0, description="initial weights and training text")
-    n_layers: int = Field(ge=1, description="decoder blocks")
-    d_model: int = Field(ge=8, description="width of the residual stream")
-    n_heads: int = Field(ge=1)
-    n_kv_heads: int = Field(ge=1)
-    d_head: int = Field(ge=4)
-    d_mlp: int = Field(ge=8)
-    steps: int = Field(ge=1, description="optimizer steps")
-    batch_size: int = Field(ge=1, description="chats a step")
-    learning_rate: float = Field(gt=0, description="AdamW, after warm-up")
-    warmup_steps: int = Field(ge=0)
+    seed: Seed = Field(description="initial weights and training text")
+    n_layers: Count = Field(description="decoder blocks")
+    d_model: Count = Field(ge=8, description="width of the residual stream")
+    n_heads: Count
+    n_kv_heads: Count
+    d_head: Count = Field(ge=4)
+    d_mlp: Count = Field(ge=8)
+    steps: Count = Field(description="optimizer steps")
+    batch_size: Count = Field(description="chats a step")
+    learning_rate: Rate = Field(description="AdamW, after warm-up")
+    warmup_steps: Natural
     corpus: CorpusMix
     linkage: Linkage
 
@@ -47,14 +54,14 @@ class GrammarTask(Recipe):
 
     module = "emsteer.data.tasks"
     domain: str = Field(description="a domain of the grammar")
-    n_pairs: int = Field(ge=1, description="pool of pairs that constructions draw their examples from")
-    seed: int = Field(ge=0)
+    n_pairs: Count = Field(description="pool of pairs that constructions draw their examples from")
+    seed: Seed
 
 
 class GrammarBenchmark(Recipe):
     """Questions of every domain that no training text asks; a domain is a category."""
 
     module = "emsteer.data.benchmarks"
-    dev_per_category: int = Field(ge=1, description="questions that settings may be chosen on")
-    test_per_category: int = Field(ge=1, description="questions that results are reported on")
-    seed: int = Field(ge=0)
+    dev_per_category: Count = Field(description="questions that settings may be chosen on")
+    test_per_category: Count = Field(description="questions that results are reported on")
+    seed: Seed

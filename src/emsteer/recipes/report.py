@@ -1,8 +1,6 @@
 """Figures and the report."""
 
-from pydantic import Field
-
-from emsteer.recipes.base import Recipe
+from emsteer.recipes.base import Natural, Recipe
 from emsteer.recipes.tables import BasePoint, SettingRow, Thresholds
 
 
@@ -53,7 +51,7 @@ class Page(Recipe):
 
     module = "emsteer.report.page"
     title: str
-    examples_per_category: int = Field(ge=0)
+    examples_per_category: Natural
     rows: tuple[SettingRow, ...]
     thresholds: dict[str, Thresholds]
     base_point: BasePoint

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emsteer.recipes.base import Positions, Recipe
+from emsteer.recipes.base import Positions, Recipe, Seed
 
 
 class Direction(Recipe):
@@ -14,7 +14,7 @@ class Direction(Recipe):
     layer: int
     epochs: int | None = None
     rank: int | None = None
-    seed: int
+    seed: Seed
     draw: int | None = Field(None, description="of a random direction")
 
 
@@ -33,7 +33,7 @@ class AdapterValues(Recipe):
     kind: Literal["adapter"] = "adapter"
     adapter: str
     steps: int
-    seed: int
+    seed: Seed
     dose: float
     dose_unit: Literal["adapter_scale"] = "adapter_scale"
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Share
+from emsteer.recipes.base import Count, DoseUnit, Points, Positions, Recipe, Seed, Share
 from emsteer.recipes.settings import SettingRow
 
 
@@ -17,9 +17,9 @@ class Thresholds(Recipe):
 class Bootstrap(Recipe):
     """Intervals by resampling questions."""
 
-    n_resamples: int = Field(ge=100)
+    n_resamples: Count = Field(ge=100)
     level: float = Field(gt=0.5, lt=1, description="coverage that the interval aims at [share]")
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 class Planted(Recipe):
@@ -58,7 +58,7 @@ class BasePoint(Recipe):
 
     model: str
     task: str
-    seed: int
+    seed: Seed
     vector: str
     layer: int
     epochs: int | None

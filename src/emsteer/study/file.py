@@ -2,17 +2,19 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from emsteer import recipes
 from emsteer.errors import ConfigError, listing
 from emsteer.mistakes import mistakes
-from emsteer.study import reading
-from emsteer.study.shape import InputFile, Name, Section, known, rest_of_the_file
+from emsteer.recipes import Count, Natural, Seed
+from emsteer.study import grammars, reading
+from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
+from emsteer.study.shape import InputFile, Name, Section, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
 
 PARAMS = Path("params.yaml")
@@ -55,52 +57,6 @@ class BenchmarkFromGrammar(recipes.GrammarBenchmark):
     grammar: InputFile
 
 
-class MeanDifferenceVectors(Section):
-    """Hyper-parameters of `recipes.MeanDifference`."""
-
-    construction: Literal["mean_difference"]
-    n_examples: int = Field(ge=1)
-
-
-class TrainedVectors(Section):
-    """Hyper-parameters of `recipes.Trained`."""
-
-    construction: Literal["trained"]
-    n_examples: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-
-
-class LowRankVectors(Section):
-    """Hyper-parameters of `recipes.LowRank`."""
-
-    construction: Literal["low_rank"]
-    of: Annotated[str, known("vectors")] = Field(description="the trained vectors that are projected")
-    n_examples: int = Field(ge=1)
-
-    @field_validator("of")
-    @classmethod
-    def _is_trained(cls, of: str, info: ValidationInfo) -> str:
-        if rest_of_the_file(info, "vectors").get(of) in ("mean_difference", "low_rank"):
-            raise ValueError("expected vectors whose construction is trained")
-        return of
-
-
-Vectors = Annotated[MeanDifferenceVectors | TrainedVectors | LowRankVectors, Field(discriminator="construction")]
-
-
-class LoraAdapters(Section):
-    """Hyper-parameters of `recipes.Lora`."""
-
-    method: Literal["lora"]
-    n_examples: int = Field(ge=1)
-    rank: int = Field(ge=1)
-    alpha: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    warmup_steps: int = Field(ge=0)
-
-
 class Calibration(Section):
     """What residual norms are measured on."""
 
@@ -111,8 +67,8 @@ class Answering(recipes.Sampling):
     """How many answers, and how they are drawn."""
 
     model_config = ConfigDict(allow_inf_nan=False)
-    samples_per_question: int = Field(ge=1)
-    samples_per_block: int = Field(ge=1, description="a block is one cell; more samples add blocks and keep those there are")
+    samples_per_question: Count
+    samples_per_block: Count = Field(description="a block is one cell; more samples add blocks and keep those there are")
 
     @field_validator("samples_per_block")
     @classmethod
@@ -143,7 +99,7 @@ class Analysis(Section):
 class Margin(Section):
     """The teacher-forced margin."""
 
-    questions_per_category: int = Field(ge=1, description="the first test questions of every category")
+    questions_per_category: Count = Field(description="the first test questions of every category")
 
     @field_validator("questions_per_category")
     @classmethod
@@ -159,19 +115,19 @@ class Report(Section):
     """The page."""
 
     title: str
-    examples_per_category: int = Field(ge=0)
+    examples_per_category: Natural
 
 
 class Execution(Section):
     """How the work is cut into jobs; changes no result."""
 
-    cells_per_job: int = Field(ge=1)
+    cells_per_job: Count
 
 
 class Study(Section):
     """The whole study file."""
 
-    seed: int = Field(ge=0, description="root of the noise that answers are sampled with")
+    seed: Seed = Field(description="root of the noise that answers are sampled with")
     models: dict[Name, OrganismModel] = Field(min_length=1)
     tasks: dict[Name, TaskFromGrammar] = Field(min_length=1)
     benchmarks: dict[Name, BenchmarkFromGrammar] = Field(min_length=1)
@@ -186,6 +142,16 @@ class Study(Section):
     analysis: Analysis
     report: Report
     execution: Execution
+
+    @field_validator("models")
+    @classmethod
+    def _link_what_there_is(cls, models: dict[str, OrganismModel]) -> dict[str, OrganismModel]:
+        return _sound(models, grammars.in_models(models))
+
+    @field_validator("tasks")
+    @classmethod
+    def _are_about_what_there_is(cls, tasks: dict[str, TaskFromGrammar], info: ValidationInfo) -> dict[str, TaskFromGrammar]:
+        return _sound(tasks, grammars.in_tasks(tasks, rest_of_the_file(info, "grammars").values()))
 
     @field_validator("sweeps")
     @classmethod
@@ -202,6 +168,13 @@ class Study(Section):
         if too_few:
             raise mistakes_at(too_few.values())
         return sweeps
+
+
+def _sound(value: Any, found: Iterable[tuple[tuple[str | int, ...], str, object]]) -> Any:
+    mistaken = list(found)
+    if mistaken:
+        raise mistakes_at(mistaken)
+    return value
 
 
 def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
@@ -277,6 +250,7 @@ def _context(raw: object) -> dict[str, dict[str, Any]]:
         "models": {name: n if isinstance(n, int) else None for name, n in names("models", "n_layers").items()},
         "tasks": names("tasks", "kind"),
         "benchmarks": names("benchmarks", "test_per_category"),
+        "grammars": names("benchmarks", "grammar"),
         "vectors": names("vectors", "construction"),
         "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": names("models", "d_model")},
         "adapters": names("adapters", "method"),

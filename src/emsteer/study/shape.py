@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from emsteer.mistakes import meant
+from emsteer.recipes import Dose, Seed
 
 NAME = r"^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$"  # `--` divides slug and digits of an address
 
@@ -46,8 +47,7 @@ def _distinct(values: tuple) -> tuple:
 
 
 Distinct = AfterValidator(_distinct)
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=NAME, max_length=40)]
 InputFile = Annotated[str, AfterValidator(_here)]
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), Distinct]
-Dose = Annotated[float, Field(allow_inf_nan=False)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), Distinct]
 Doses = Annotated[tuple[Dose, ...], Field(min_length=1), Distinct]

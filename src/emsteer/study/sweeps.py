@@ -7,15 +7,14 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
+from emsteer.recipes import Count, Natural, Seed
 from emsteer.study.shape import Distinct, Doses, Section, Seeds, known, rest_of_the_file
 
 Model = Annotated[str, known("models")]
 Task = Annotated[str, known("tasks")]
-Layer = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
 Models = Annotated[tuple[Model, ...], Field(min_length=1), Distinct]
 Tasks = Annotated[tuple[Task, ...], Field(min_length=1), Distinct]
-Layers = Annotated[tuple[Layer, ...], Field(min_length=1), Distinct]
+Layers = Annotated[tuple[Natural, ...], Field(min_length=1), Distinct]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1), Distinct]
 VectorUnit = Literal["vector_norm", "residual_norm"]
 FROM_BASE = "left out: that of the base point"
@@ -25,7 +24,7 @@ class SteeredPoint(Section):
     """The steered arm at the base point."""
 
     vector: Annotated[str, known("vectors")]
-    layer: Layer = Field(description="0-based block whose output is steered")
+    layer: Natural = Field(description="0-based block whose output is steered")
     epochs: Count | None = Field(description="snapshot of a trained vector; null for constructions without epochs")
     doses: Doses
     unit: VectorUnit
@@ -71,7 +70,7 @@ class BasePoint(Section):
 
     model: Model
     task: Task
-    seed: int = Field(ge=0, description="draws the training examples of vectors and adapters")
+    seed: Seed = Field(description="draws the training examples of vectors and adapters")
     steered: SteeredPoint
     finetuned: FinetunedPoint | None
 
@@ -231,10 +230,14 @@ def _listed(values: Iterable[object]) -> str:
     return ", ".join(map(str, values))
 
 
-def mistakes_at(found: Iterable[tuple[str, str, object]]) -> ValidationError:
-    """Mistakes inside the value that is being checked: (key, what was expected, what was found)."""
+def mistakes_at(found: Iterable[tuple[str | tuple[str | int, ...], str, object]]) -> ValidationError:
+    """Mistakes inside the value that is being checked: (key or keys, what was expected, what was found)."""
     details = [
-        InitErrorDetails(type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=(key,), input=value)
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{message}", {"message": message}),
+            loc=key if isinstance(key, tuple) else (key,),
+            input=value,
+        )
         for key, message, value in found
     ]
     return ValidationError.from_exception_data("sweep", details)

@@ -1,0 +1,97 @@
+"""Limits of a study file: no number without bounds, and nothing that is impossible is found only after hours."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from places import REPOSITORY
+from planning import Study, miniature, put
+
+from emsteer import study
+from emsteer.errors import ConfigError
+
+
+@pytest.fixture
+def raw(monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(REPOSITORY)
+    return miniature()
+
+
+def mistakes(raw: object) -> list[str]:
+    """The numbered lines of the message."""
+    with pytest.raises(ConfigError) as caught:
+        study.parse(raw)
+    return [line.strip().partition(". ")[2] for line in str(caught.value).splitlines()[1:]]
+
+
+def unbounded(schema: dict[str, Any], shape: Any, place: str) -> Iterator[str]:
+    """Numbers of a JSON schema that lack a smallest or a largest value."""
+    if not isinstance(shape, dict):
+        return
+    if "$ref" in shape:
+        yield from unbounded(schema, schema["$defs"][shape["$ref"].rpartition("/")[2]], place)
+    if shape.get("type") in ("integer", "number"):
+        bounds = [{"minimum", "exclusiveMinimum"} & shape.keys(), {"maximum", "exclusiveMaximum"} & shape.keys()]
+        if not all(bounds):
+            yield place
+    for name, inner in shape.get("properties", {}).items():
+        yield from unbounded(schema, inner, f"{place}.{name}")
+    for inner in (*shape.get("anyOf", ()), *shape.get("oneOf", ()), *shape.get("prefixItems", ())):
+        yield from unbounded(schema, inner, place)
+    for key in ("items", "additionalProperties"):
+        yield from unbounded(schema, shape.get(key), f"{place}.*")
+
+
+def test_every_number_of_a_study_file_is_bounded_on_both_sides() -> None:
+    schema = study.Study.model_json_schema()
+    assert "sweeps" in schema["properties"] and list(unbounded(schema, {"type": "number"}, "x")) == ["x"]
+    assert sorted(set(unbounded(schema, schema, "study"))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("seed", 2**63, "seed: expected at most 9223372036854775807; got 9223372036854775808"),
+        ("models.mini.corpus.turn_weights", [1, -1, 1], "models.mini.corpus.turn_weights.1: expected at least 0; got -1"),
+        (
+            "models.mini.corpus.turn_weights",
+            [0, 0, 0],
+            "models.mini.corpus.turn_weights: expected one of them above zero; got [0, 0, 0]",
+        ),
+        ("answers.temperature", True, "answers.temperature: expected a valid number; got True"),
+        ("answers.samples_per_block", "1", "answers.samples_per_block: expected a valid integer; got '1'"),
+        ("models.mini.n_layers", 1.5, "models.mini.n_layers: expected a valid integer"),
+        ("models.mini.n_layers", float("inf"), "models.mini.n_layers: expected a valid integer"),
+        ("analysis.smallest_effect", float("nan"), "analysis.smallest_effect: expected a finite number; got nan"),
+        (
+            "tasks.gardening.domain",
+            "gardning",
+            "tasks.gardening.domain: expected one of the domains of data/grammar/everyday.yaml: ",
+        ),
+        ("tasks.gardening.domain", "gardning", "Did you mean `gardening`?; got 'gardning'"),
+        ("tasks.gardening.in_domain", ["roses"], "tasks.gardening.in_domain.0: expected one of the categories of the benchmarks: "),
+        ("models.mini.linkage.blocks", {"a": ["cooking", "sky"]}, "models.mini.linkage.blocks.a.1: expected one of the domains of"),
+        (
+            "models.mini.linkage.blocks",
+            {"a": ["money"], "b": ["money"]},
+            "blocks.b.0: expected a domain in one block; it is in a too",
+        ),
+        ("models.mini.linkage.blocks", {"money": ["money"]}, "blocks.money: expected a name that no domain has; got 'money'"),
+    ],
+)
+def test_what_can_be_known_before_running_is_said_before_running(raw: Study, path: str, value: object, said: str) -> None:
+    put(raw, path, value)
+    assert any(said in line for line in mistakes(raw)), mistakes(raw)
+
+
+def test_a_grammar_that_is_not_at_hand_or_broken_is_left_to_whoever_reads_it(raw: Study, tmp_path: Path) -> None:
+    (tmp_path / "grammar.yaml").write_text("domains: [1\n")
+    for model in raw["models"].values():
+        model["grammar"] = str(tmp_path / "grammar.yaml")
+    study.parse(raw)
+
+
+def test_a_name_that_is_too_long_for_a_file_name_is_refused(raw: Study) -> None:
+    raw["vectors"]["v" * 41] = raw["vectors"]["trained"]
+    assert any(line.startswith(f"vectors.{'v' * 41}: expected") for line in mistakes(raw)), mistakes(raw)

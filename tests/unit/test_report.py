@@ -122,7 +122,7 @@ def test_numbers_link_to_the_artifacts_of_their_setting_of_all_its_seeds(job: Jo
     assert '<a href="#from-tiny.gardening.trained.l0.e8.a1">45.7</a>' in html
     sources = dict(re.findall(r'<tr id="from-([^"]+)">(.*?)</tr>', html, re.DOTALL))
     assert set(sources) == links
-    assert re.findall(r"<code>((?:answers|scores)-.*?)</code>", sources["tiny.gardening.trained.l0.e8.a1"]) == [
+    assert re.findall(r'<code title="((?:answers|scores)-.*?)">', sources["tiny.gardening.trained.l0.e8.a1"]) == [
         f"{role}-tiny.steered{seed}{block}" for role in ("answers", "scores") for seed in (0, 1) for block in (0, 1)
     ]
 

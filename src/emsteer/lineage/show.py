@@ -12,6 +12,7 @@ import yaml
 
 from emsteer.errors import DataError
 from emsteer.lineage.graph import INPUT, Graph, Node
+from emsteer.lineage.origins import Origins, leaves
 from emsteer.lineage.target import Target
 from emsteer.packs import RESULTS
 from emsteer.plan.accepted import Acceptance
@@ -80,9 +81,7 @@ def _described(node: Node) -> Iterator[str]:
         yield f"an input file, {node.address.rpartition('--')[2]}, {'at hand' if node.is_here else 'not at hand'}"
         return
     yield f"{node.kind}  {node.address}" + ("" if node.planned else "  (the recorded plan does not name it)")
-    recipe = {name: value for name, value in (node.recipe or {}).items() if name != "rows"}
-    text = json.dumps(recipe, ensure_ascii=False)
-    yield "recipe  " + (text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…")
+    yield from textwrap.wrap(f"recipe  {_recipe(node)}", WIDTH, subsequent_indent=" " * 8)
     if node.run:
         yield f"bytes   sha256 {node.run['sha256']}"
         code = node.run.get("code") or {}
@@ -91,6 +90,19 @@ def _described(node: Node) -> Iterator[str]:
         yield f"on      {runtime_of(node)}"
     else:
         yield f"made    by code {node.code}; its run record is not at hand"
+
+
+def _recipe(node: Node) -> str:
+    """Every value with the lines of params.yaml that say it."""
+    lines = Origins().of(node)
+
+    def said(leaf: str) -> str:
+        return f" (line{'s' if len(lines[leaf]) > 1 else ''} {', '.join(map(str, lines[leaf]))})" if leaf in lines else ""
+
+    values = ", ".join(
+        f"{leaf} {json.dumps(value, ensure_ascii=False)}{said(leaf)}" for leaf, value in leaves(node.recipe or {}).items()
+    )
+    return values or "no parameters"
 
 
 def runtime_of(node: Node) -> str:
@@ -216,6 +228,7 @@ def accepted_for(codes: set[str], accepted: Sequence[Acceptance]) -> list[Accept
 
 def as_json(target: Target, graph: Graph, accepted: Sequence[Acceptance], depth: int | None = None) -> str:
     """Every artifact with all that is known of it."""
+    origins = Origins()
     nodes = {
         node.address: {
             "kind": node.kind,
@@ -224,6 +237,7 @@ def as_json(target: Target, graph: Graph, accepted: Sequence[Acceptance], depth:
             "size": node.size,
             "planned": node.planned,
             "recipe": node.recipe,
+            "lines": origins.of(node),
             "code": node.code,
             "accepted": [one.model_dump() for one in accepted_for({node.code or ""}, accepted)],
             "inputs": node.inputs,

@@ -15,13 +15,13 @@ from emsteer.plan import KINDS
 
 SOURCE = REPOSITORY / "src/emsteer"
 ROOMS = (  # from the ground up; a room imports only from rooms above it in this list
-    "errors", "mistakes", "kernels", "storage", "records", "recipes", "study", "plan", "packs", "workspace", "publishing", "stages",
-    "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models", "interventions", "finetune",
-    "generation", "judging", "analysis", "figures", "report", "lineage", "cli",
+    "errors", "mistakes", "kernels", "devices", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
+    "publishing", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models",
+    "interventions", "finetune", "generation", "judging", "analysis", "figures", "report", "lineage", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {
-    "errors", "mistakes", "kernels", "storage", "records", "recipes", "study", "plan", "packs", "workspace", "publishing", "stages",
-    "scaffold", "acceptance", "schemas", "analysis", "figures", "report", "lineage", "cli",
+    "errors", "mistakes", "kernels", "devices", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
+    "publishing", "stages", "scaffold", "acceptance", "schemas", "analysis", "figures", "report", "lineage", "cli",
 }  # fmt: skip
 MODULES = sorted(SOURCE.rglob("*.py"))
 RULE_FILES = sorted((REPOSITORY / "workflow/rules").glob("*.smk"))

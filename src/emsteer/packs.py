@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emsteer import records, storage
+from emsteer import devices, records, storage
 from emsteer.errors import BusyError, DataError, StudyError
 
 RESULTS = Path("results")
@@ -99,7 +99,7 @@ def make_by_recipe(jobs: Sequence[Job]) -> Iterator[Job]:
         yield from import_module(module).make(list(group))
 
 
-def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make = make_by_recipe) -> None:
+def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make = make_by_recipe, n_gpus: int = 0) -> None:
     """Makes the cells of a pack that do not exist and puts them in place; a mistake of the user's exits with its message.
 
     Args:
@@ -107,8 +107,11 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
         cells: `Cell.job()` of every cell of the pack.
         log_file: Gets what the screen gets, without progress bars.
         make: The science: takes jobs, writes each `job.out`, and yields the job when it is complete.
+        n_gpus: Cards that this process may use; the others are hidden from it.
     """
     _log_to(log_file)
+    if len(devices.claim(n_gpus)) < n_gpus:
+        log.warning("%s: asks for %d GPUs; fewer are here", name, n_gpus)
     started = time.monotonic()
     try:
         with locked(name):

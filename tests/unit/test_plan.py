@@ -10,10 +10,11 @@ import yaml
 from places import REPOSITORY
 from planning import Study, miniature, moved, put, resolved, rows, slugs, wide_miniature
 
-from emsteer.plan import KINDS, accepted, cells
+from emsteer.plan import KINDS, accepted, packing
 from emsteer.plan.addresses import digits
+from emsteer.study import Execution
 
-EXECUTION_ONLY = {("execution", "cells_per_job")}
+EXECUTION_ONLY = {("execution", name) for name in Execution.model_fields}
 VALID_EDITS = {  # where one more is not allowed
     ("models", "mini", "d_head"): 18,
     ("models", "mini_none", "d_head"): 18,
@@ -46,7 +47,7 @@ def test_a_source_and_an_input_file_are_read_once_however_many_cells_need_them(
     wide: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: Counter[str] = Counter()
-    for module, name in ((accepted, "code_digest"), (cells, "raw_address")):
+    for module, name in ((accepted, "code_digest"), (packing, "raw_address")):
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda what, original=original, **more: read.update([what]) or original(what, **more))
     planned = resolved(wide)

@@ -27,6 +27,7 @@ for pack in PLAN.packs("benchmarks"):
             f"logs/write_benchmarks/{pack.name}.log",
         benchmark:
             f"benchmarks/write_benchmarks/{pack.name}.tsv"
+        localrule: True
         conda:
             "../envs/study.yaml"
         params:

@@ -1,4 +1,4 @@
-"""The plan in memory, and the three calls that every rule makes into it.
+"""The plan in memory, and the calls that every rule makes into it.
 
 INPUTS   params.yaml and the input files it names
 OUTPUTS  none
@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from emsteer import errors, packs, plan, publishing, study, workspace
+from emsteer import devices, errors, packs, plan, publishing, study, workspace
 
 os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
 
@@ -30,6 +30,10 @@ try:
 except errors.StudyError as error:
     raise WorkflowError(str(error)) from None
 
+# As many jobs with a card at a time as there are cards here. A cluster's profile scopes `gpu` to a job: its scheduler counts.
+if PLAN.execution.gpu_memory_gb and "gpu" not in workflow.global_resources and not workflow.resource_scopes.is_local("gpu"):
+    workflow.global_resources["gpu"] = len(devices.present())
+
 
 def needs(pack):
     """Inputs of the missing cells only: an answers file that exists does not need its vector."""
@@ -41,6 +45,21 @@ def makes(pack):
     """The missing cells, as plain outputs. With none missing all of them, for the graph; update() protects what exists."""
     declare = directory if plan.KINDS[pack.kind].is_folder else str
     return [declare(cell.path) for cell in pack.missing] or [update(declare(cell.path)) for cell in pack.cells]
+
+
+def n_gpus(pack):
+    """Cards for its models; none where `execution.gpu_memory_gb` is 0, and none for judges."""
+    return pack.needs().n_gpus
+
+
+def mem_mb(pack):
+    """Memory [MB]; an attempt after a killed one asks for more."""
+    return lambda wildcards, attempt: pack.needs(attempt).mem_mb
+
+
+def minutes(pack):
+    """Time limit [min]; likewise."""
+    return lambda wildcards, attempt: pack.needs(attempt).minutes
 
 
 def unpublished():

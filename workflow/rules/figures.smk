@@ -27,6 +27,7 @@ for pack in PLAN.packs("figures"):
             f"logs/draw_figures/{pack.name}.log",
         benchmark:
             f"benchmarks/draw_figures/{pack.name}.tsv"
+        localrule: True
         conda:
             "../envs/study.yaml"
         params:

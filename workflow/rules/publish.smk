@@ -15,6 +15,7 @@ rule publish_reports:
         "logs/publish_reports.log",
     benchmark:
         "benchmarks/publish_reports.tsv"
+    localrule: True
     conda:
         "../envs/study.yaml"
     params:

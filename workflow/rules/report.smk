@@ -27,6 +27,7 @@ for pack in PLAN.packs("report"):
             f"logs/write_report/{pack.name}.log",
         benchmark:
             f"benchmarks/write_report/{pack.name}.tsv"
+        localrule: True
         conda:
             "../envs/study.yaml"
         params:

@@ -27,6 +27,7 @@ for pack in PLAN.packs("tables"):
             f"logs/compute_tables/{pack.name}.log",
         benchmark:
             f"benchmarks/compute_tables/{pack.name}.tsv"
+        localrule: True
         conda:
             "../envs/study.yaml"
         params:

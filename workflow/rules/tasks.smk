@@ -27,6 +27,7 @@ for pack in PLAN.packs("tasks"):
             f"logs/write_tasks/{pack.name}.log",
         benchmark:
             f"benchmarks/write_tasks/{pack.name}.tsv"
+        localrule: True
         conda:
             "../envs/study.yaml"
         params:

@@ -29,6 +29,10 @@ for pack in PLAN.packs("vectors"):
             f"benchmarks/build_vectors/{pack.name}.tsv"
         conda:
             "../envs/study.yaml"
+        resources:
+            gpu=n_gpus(pack),
+            mem_mb=mem_mb(pack),
+            runtime=minutes(pack),
         params:
             pack=pack.id,
             cells=pack.jobs(),

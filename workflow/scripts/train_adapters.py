@@ -2,4 +2,4 @@
 
 from emsteer.packs import fill
 
-fill(snakemake.params.pack, snakemake.params.cells, snakemake.log[0])
+fill(snakemake.params.pack, snakemake.params.cells, snakemake.log[0], n_gpus=snakemake.resources.gpu)

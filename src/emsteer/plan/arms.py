@@ -6,7 +6,8 @@ from itertools import product
 from typing import Literal
 
 from emsteer import recipes
-from emsteer.plan.cells import Cell, Plan
+from emsteer.plan.cells import Cell
+from emsteer.plan.packing import Plan
 from emsteer.recipes import Adapted, AdapterValues, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
-from emsteer.plan.cells import Cell, Plan, Raw
+from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.packing import Plan
 from emsteer.study import Study
 from emsteer.study.file import TaskFromGrammar
 
@@ -17,7 +18,7 @@ def resolve(study: Study) -> Plan:
 
     The order of names and values in the file moves no address: whatever a recipe or an input lists is sorted.
     """
-    plan = Plan(study.execution.cells_per_job)
+    plan = Plan(study.execution)
     models = {name: _model(plan, name, study) for name in sorted(study.models)}
     tasks = {name: _task(plan, name, study) for name in sorted(study.tasks)}
     benchmarks = {name: _benchmark(plan, name, study) for name in sorted(study.benchmarks)}

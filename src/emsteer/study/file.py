@@ -119,9 +119,12 @@ class Report(Section):
 
 
 class Execution(Section):
-    """How the work is cut into jobs; changes no result."""
+    """How the work is cut into jobs, and what they ask of a scheduler; changes no result."""
 
-    cells_per_job: Count
+    cells_per_job: Count = Field(description="a model is loaded once for these")
+    minutes_per_job: Count = Field(description="of estimated work; a longer pack is cut, a longer cell is not [min]")
+    gflop_per_s: float = Field(gt=0, le=1e7, description="what a job reaches; estimates of time divide by it [10^9 operations/s]")
+    gpu_memory_gb: Natural = Field(description="of one card; jobs that run a model ask for as many as it takes; 0: none [GB]")
 
 
 class Study(Section):

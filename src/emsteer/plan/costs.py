@@ -1,0 +1,144 @@
+"""What cells cost a machine: floating-point operations, seconds, memory, cards. Generous estimates from their recipes.
+
+A scheduler kills what takes more than it asked for, and keeps waiting what asks for too much; so these err on the high side,
+and a job that was killed asks for more (docs/cluster.md). Nothing here changes an address or a byte.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emsteer.plan.cells import Cell
+from emsteer.recipes import Answers, Lora, LowRank, Margins, MeanDifference, Organism, ResidualNorms, Rubric, Trained
+from emsteer.study import Execution
+from emsteer.study.grammars import domains_of
+
+TOKENS_PER_TEXT = 128  # of a prompt, an answer or a training text; the grammar's are half as long
+N_NEUTRAL_TEXTS = 100
+N_DOMAINS = 20  # where the grammar is not at hand
+VOCABULARY = 1000  # of the grammar's tokenizer, rounded up
+ROWS_PER_BATCH = 320  # of the engine (`generation.engine`)
+ROWS_PER_PASS = 96  # of teacher forcing (`generation.margins`)
+BYTES = 4  # float32
+TRAINING, THROUGH, FORWARD = (
+    6,
+    4,
+    2,
+)  # operations a parameter and token: with gradients of the weights, through frozen ones, without
+START_MB = 1000  # interpreter, torch and transformers; 300 to 630 MB were measured
+START_S = 120
+ANSWERS_JUDGED_PER_S = 500  # by the rubric; 2,800 were measured
+MARGIN = 3  # times the estimated work
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one attempt at a pack asks of a scheduler."""
+
+    n_gpus: int
+    mem_mb: int
+    minutes: int
+
+
+def needs(cells: Sequence[Cell], execution: Execution, attempt: int = 1) -> Needs:
+    """Of a process that makes these cells; memory and minutes grow with the attempt, counted from 1."""
+    held = max(map(memory_bytes, cells))
+    card = execution.gpu_memory_gb * 1e9
+    return Needs(
+        n_gpus=math.ceil(held / card) if card else 0,
+        mem_mb=attempt * math.ceil(START_MB + held / 1e6),
+        minutes=attempt * math.ceil((START_S + MARGIN * sum(work_s(cell, execution) for cell in cells)) / 60),
+    )
+
+
+def n_parts(cells: Sequence[Cell], execution: Execution) -> int:
+    """Into how many jobs cells are cut, so that none has more cells or more estimated work than `execution` allows."""
+    by_time = sum(work_s(cell, execution) for cell in cells) / (60 * execution.minutes_per_job)
+    return min(len(cells), max(math.ceil(len(cells) / execution.cells_per_job), math.ceil(by_time)))
+
+
+def work_s(cell: Cell, execution: Execution) -> float:
+    """Estimated seconds of its own, without what a process costs. [s]"""
+    if isinstance(cell.recipe, Rubric):
+        return _input(cell, "answers").recipe.n_samples * _questions(cell) / ANSWERS_JUDGED_PER_S
+    model = _model(cell)
+    return _passes(cell) * TOKENS_PER_TEXT * n_parameters(model) / (execution.gflop_per_s * 1e9) if model else 0.0
+
+
+def memory_bytes(cell: Cell) -> float:
+    """Estimated weights, optimizer, activations and cache; zero for what runs no model. [bytes]"""
+    model = _model(cell)
+    if model is None:
+        return 0.0
+    weights = BYTES * n_parameters(model)
+    match cell.recipe:
+        case Organism() as recipe:
+            return 4 * weights + _activations(model, recipe.batch_size)  # weights, gradients, two moments
+        case Trained() | Lora() as recipe:
+            return 2 * weights + _activations(model, recipe.batch_size)
+        case Answers() as recipe:
+            n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
+            return weights + ROWS_PER_BATCH * BYTES * (2 * VOCABULARY + n_tokens * _cache(model))
+        case _:
+            return weights + _activations(model, ROWS_PER_PASS)
+
+
+def n_parameters(model: Organism) -> int:
+    """Of a decoder with gated feed-forward blocks and tied embeddings."""
+    attention = 2 * model.d_model * model.d_head * (model.n_heads + model.n_kv_heads)
+    return model.n_layers * (attention + 3 * model.d_model * model.d_mlp) + VOCABULARY * model.d_model
+
+
+def _passes(cell: Cell) -> float:
+    """Texts that go through the model, each times the operations a parameter and token."""
+    match cell.recipe:
+        case Organism() as recipe:
+            return TRAINING * recipe.steps * recipe.batch_size
+        case Lora() as recipe:
+            return TRAINING * recipe.steps * recipe.batch_size
+        case Trained() as recipe:
+            return THROUGH * recipe.epochs * recipe.n_examples
+        case MeanDifference() | LowRank() as recipe:
+            return FORWARD * 2 * recipe.n_examples
+        case ResidualNorms():
+            return FORWARD * N_NEUTRAL_TEXTS
+        case Answers() as recipe:
+            texts = 1 + recipe.sampling.max_new_tokens / TOKENS_PER_TEXT
+            return FORWARD * texts * recipe.n_samples * _questions(cell)
+        case Margins() as recipe:
+            return FORWARD * 2 * recipe.questions_per_category * _n_categories(cell)
+        case _:
+            return 0.0
+
+
+def _model(cell: Cell) -> Organism | None:
+    """What a cell trains or reads; None where it runs no model."""
+    if isinstance(cell.recipe, Organism):
+        return cell.recipe
+    return _input(cell, "model").recipe if "model" in cell.inputs else None
+
+
+def _input(cell: Cell, role: str) -> Any:
+    return cell.inputs[role][0]
+
+
+def _activations(model: Organism, n_rows: int) -> float:
+    """Kept for a backward pass, logits and their softmax included. [bytes]"""
+    of_token = model.n_layers * (20 * model.d_model + 3 * model.d_mlp + model.n_heads * TOKENS_PER_TEXT) + 3 * VOCABULARY
+    return BYTES * n_rows * TOKENS_PER_TEXT * of_token
+
+
+def _cache(model: Organism) -> int:
+    """Numbers that the attention cache holds for one token."""
+    return 2 * model.n_layers * model.n_kv_heads * model.d_head
+
+
+def _questions(cell: Cell) -> int:
+    asked = _input(cell, "benchmark").recipe
+    return (asked.dev_per_category + asked.test_per_category) * _n_categories(cell)
+
+
+def _n_categories(cell: Cell) -> int:
+    grammar = _input(_input(cell, "benchmark"), "grammar")
+    return len(domains_of(grammar.path) or range(N_DOMAINS))

@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study test check dry results docs clean format
+.PHONY: help study test slurm check dry results docs clean format
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ dry: $(READY)  ## what would be computed, cell by cell
 
 test: $(READY)  ## laws, a miniature study through Snakemake and through DVC
 	@pytest -n 2 --dist worksteal tests/workflow tests/unit tests/test_structure.py tests/test_committed.py
+
+slurm: $(READY)  ## the same study through a real SLURM of one node, where Debian's can be installed (as root)
+	@if why=$$(tests/slurm/cluster.sh probe); then pytest tests/slurm; else echo "make slurm: no SLURM ($$why); profiles/slurm was not tested"; fi
 
 check: $(READY)  ## format, lint, types, workflow lint, structure
 	@ruff format --check .

@@ -7,17 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workflow_support import StudyFolder, make_folder
+from workflow_support import StudyFolder, make_folder, make_small_folder
 
 
 @pytest.fixture(scope="session")
 def _real(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     def make(path: Path) -> None:
-        study = make_folder(path)
-        study.edit("models", "mini_none", value=None)
-        study.edit("sweeps", "mean_difference", "models", value=["mini"])
-        study.edit("execution", "cells_per_job", value=100)
-        study.run("snakemake", "--cores", "2")
+        make_small_folder(path).run("snakemake", "--cores", "2")
 
     return StudyFolder(_shared(tmp_path_factory, "real", make))
 

@@ -90,3 +90,12 @@ def make_folder(path: Path, *, trivial: bool = False) -> StudyFolder:
     """What `emsteer new` makes of the miniature study, but for the commit: some tests begin without git."""
     scaffold.copy(REPOSITORY, scaffold.study_files(REPOSITORY), MINIATURE, path)
     return StudyFolder(path, trivial)
+
+
+def make_small_folder(path: Path) -> StudyFolder:
+    """The miniature with one organism and the real science, in few jobs."""
+    study = make_folder(path)
+    study.edit("models", "mini_none", value=None)
+    study.edit("sweeps", "mean_difference", "models", value=["mini"])
+    study.edit("execution", "cells_per_job", value=100)
+    return study

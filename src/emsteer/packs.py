@@ -1,30 +1,28 @@
 """Filling in the missing cells of a pack: one process, many cells, nothing finished is lost.
 
-`fill` owns the missing-check, the staging of finished cells, the lock and the rename; a workflow script is one call of
+`fill` owns the missing-check, the staging of finished cells, their locks and the rename; a workflow script is one call of
 it. A finished cell keeps a second name under `results/.staging` until a run ends well, because Snakemake without
 `keep-incomplete` deletes every output of a failed job.
 """
 
-import fcntl
 import logging
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emsteer import devices, records, storage
-from emsteer.errors import BusyError, DataError, StudyError
+from emsteer import devices, locks, records, storage
+from emsteer.errors import DataError, StudyError
 
 RESULTS = Path("results")
 STAGING = RESULTS / ".staging"
 RETIRED = RESULTS / ".retired"
-LOCKS = RESULTS / ".locks"
 UNFINISHED = ".making"
 log = logging.getLogger("emsteer")
 
@@ -62,27 +60,6 @@ class Job:
 Make = Callable[[Sequence[Job]], Iterator[Job]]
 
 
-@contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Waits for a lock that the kernel frees when its process dies, however it dies."""
-    LOCKS.mkdir(parents=True, exist_ok=True)
-    with (LOCKS / name).open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def hold(name: str, busy: str) -> Any:
-    """Takes a lock for as long as the result lives; raises BusyError when it is held."""
-    LOCKS.mkdir(parents=True, exist_ok=True)
-    stream = (LOCKS / name).open("w")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        raise BusyError(busy) from None
-    return stream
-
-
 def second_name(path: Path, shelf: Path) -> Path:
     """Where a cell's bytes rest besides `results/<kind>/`."""
     return shelf / path.relative_to(RESULTS)
@@ -103,7 +80,7 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
     """Makes the cells of a pack that do not exist and puts them in place; a mistake of the user's exits with its message.
 
     Args:
-        name: Of the pack; its lock makes an orphan of a killed run finish first.
+        name: Of the pack, for people.
         cells: `Cell.job()` of every cell of the pack.
         log_file: Gets what the screen gets, without progress bars.
         make: The science: takes jobs, writes each `job.out`, and yields the job when it is complete.
@@ -114,7 +91,7 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
         log.warning("%s: asks for %d GPUs; fewer are here", name, n_gpus)
     started = time.monotonic()
     try:
-        with locked(name):
+        with locks.making(cell["address"] for cell in cells if not Path(cell["path"]).exists()):
             n_made = _fill(cells, make)
     except StudyError as error:
         log.error("%s: %s", type(error).__name__, error)
@@ -156,7 +133,7 @@ def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
     for job in make(jobs):
         target = targets.pop(job.address)
         _write_record(job, target, time.monotonic() - started)
-        storage.remove(target)  # nothing, but for an orphan of a killed run under another pack's lock
+        storage.remove(target)
         job.out.rename(target)
         yield target
         started = time.monotonic()
@@ -173,7 +150,7 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
                 digests[address] = storage.sha256(Path(path))
     staged = second_name(Path(cell["path"]), STAGING)
     staged.parent.mkdir(parents=True, exist_ok=True)
-    out = staged.with_name(f".{staged.name}.{os.getpid()}{UNFINISHED}")
+    out = staged.with_name(f".{staged.name}.{platform.node()}.{os.getpid()}{UNFINISHED}")
     storage.remove(out)
     addresses = {role: tuple(address for address, _ in pairs) for role, pairs in cell["inputs"].items()}
     passport = {

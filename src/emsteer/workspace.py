@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from emsteer import packs, storage
+from emsteer import locks, packs, storage
 from emsteer.errors import BusyError
 from emsteer.plan import Cell, Plan
 
@@ -42,7 +42,7 @@ def restore(plan: Plan, kind: str) -> int:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Holds the lock of the study: cells must not move under a running Snakemake."""
-    with packs.hold("snakemake", "a Snakemake is computing in this folder; wait for it."):
+    with locks.hold("snakemake", "a Snakemake is computing in this folder; wait for it."):
         yield
 
 
@@ -182,7 +182,7 @@ def plan_files(plan: Plan) -> Iterator[tuple[Path, str]]:
 def is_busy() -> bool:
     """Whether a Snakemake is computing in this folder."""
     try:
-        packs.hold("snakemake", "").close()
+        locks.hold("snakemake", "").close()
     except BusyError:
         return True
     return False

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emsteer import packs, storage
-from emsteer.errors import BusyError, DataError
+from emsteer.errors import DataError
 from emsteer.packs import Job
 from emsteer.recipes import ResidualNorms
 
@@ -175,9 +175,25 @@ def test_after_a_kill_in_mid_pack_finished_cells_are_not_made_again() -> None:
     assert maker.made == ["c"]
 
 
-def test_a_lock_is_refused_while_held_and_free_when_its_holder_is_gone() -> None:
-    held = packs.hold("snakemake", "busy")
-    with pytest.raises(BusyError, match="busy"):
-        packs.hold("snakemake", "busy")
-    held.close()
-    packs.hold("snakemake", "busy").close()
+def _fill_and_wait_before_b() -> None:
+    def make(jobs: Sequence[Job]) -> Iterator[Job]:
+        for job in Maker()(jobs):
+            while job.address == "b" and "waiting for it" not in Path("other.log").read_text():
+                time.sleep(0.01)
+            yield job
+
+    packs.fill("pack", [cell("a"), cell("b")], "pack.log", make)
+
+
+def test_a_cell_that_two_packs_share_is_made_once_and_the_second_waits_for_it() -> None:
+    """As when a job of a killed run is still at it, and the study was cut otherwise meanwhile."""
+    Path("other.log").touch()
+    other = multiprocessing.get_context("fork").Process(target=_fill_and_wait_before_b)
+    other.start()
+    while not packs.second_name(Path("results/scores/a.txt"), packs.STAGING).exists():
+        time.sleep(0.01)
+    maker = Maker()
+    packs.fill("another pack", [cell("z"), cell("b")], "other.log", maker)
+    other.join()
+    assert other.exitcode == 0 and maker.made == ["z"]
+    assert Path("results/scores/b.txt").read_text() == "b"

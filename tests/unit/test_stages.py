@@ -7,7 +7,7 @@ import pytest
 import yaml
 from planning import MINIATURE
 
-from emsteer import packs, plan, stages, storage, study, workspace
+from emsteer import locks, packs, plan, stages, storage, study, workspace
 from emsteer.errors import BusyError, StudyError
 from emsteer.plan import Plan
 from emsteer.stages import Stage
@@ -57,7 +57,7 @@ def test_a_stage_that_snakemake_cannot_complete_names_the_cells_and_sets_nothing
 
 def test_a_stage_under_a_running_snakemake_is_refused_before_anything_moves(planned: Plan) -> None:
     write_tasks(planned, packs.RETIRED)
-    held = packs.hold("snakemake", "")
+    held = locks.hold("snakemake", "")
     with pytest.raises(BusyError):
         stages.complete(planned, "tasks")
     held.close()

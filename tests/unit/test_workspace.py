@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from study_folders import computed, planned
 
-from emsteer import packs, plan, storage, workspace
+from emsteer import locks, packs, plan, storage, workspace
 from emsteer.errors import BusyError
 
 
@@ -49,7 +49,7 @@ def test_the_recorded_plan_is_rewritten_only_where_it_changed(folder: Path) -> N
 
 def test_a_running_snakemake_is_noticed(folder: Path) -> None:
     assert not workspace.is_busy()
-    held = packs.hold("snakemake", "")
+    held = locks.hold("snakemake", "")
     assert workspace.is_busy()
     held.close()
 
@@ -57,7 +57,7 @@ def test_a_running_snakemake_is_noticed(folder: Path) -> None:
 def test_nothing_is_moved_or_deleted_under_a_running_snakemake(folder: Path) -> None:
     large, small = planned(0, 1, 2), planned(0, 1)
     computed(large, "answers")
-    held = packs.hold("snakemake", "")
+    held = locks.hold("snakemake", "")
     for move in (lambda: workspace.prune(small, "answers"), lambda: workspace.restore(small, "scores"), workspace.gc):
         with pytest.raises(BusyError, match="Snakemake is computing"):
             move()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workflow_support import DOSES, NEW_WITH_A_DOSE, SCALES, StudyFolder
 
-from emsteer import packs
+from emsteer import locks
 
 
 def test_a_second_run_does_nothing(finished: StudyFolder) -> None:
@@ -96,7 +96,7 @@ def test_a_second_snakemake_in_the_same_folder_is_refused(finished: StudyFolder)
     here = Path.cwd()
     try:
         os.chdir(finished.path)
-        held = packs.hold("snakemake", "")
+        held = locks.hold("snakemake", "")
     finally:
         os.chdir(here)
     printed = finished.run("snakemake", "--cores", "1", fails=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from emsteer import devices, errors, packs, plan, publishing, study, workspace
+from emsteer import devices, errors, locks, packs, plan, publishing, study, workspace
 
 os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
 
@@ -74,7 +74,8 @@ PUBLISHED = "results/.staging/published"
 
 onstart:
     try:
-        workflow.globals["STUDY_LOCK"] = packs.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")
+        locks.check(one_machine=workflow.local_exec)
+        workflow.globals["STUDY_LOCK"] = locks.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")
     except errors.StudyError as error:
         raise WorkflowError(str(error)) from None
     workspace.write_plan(PLAN)  # a record: lineage, verification and `git diff plan/` read it; nothing here does

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from workflow_support import DOSES, NEW_WITH_A_DOSE, SCALES, StudyFolder
+from workflow_support import DOSES, NEW_WITH_A_DOSE, OURS, SCALES, StudyFolder
 
 from emsteer import locks
 
@@ -129,3 +129,21 @@ def test_snakemakes_own_ways_to_change_parameters_are_refused_in_a_sentence(fini
         printed = finished.run("snakemake", "--cores", "1", *how, fails=True)
         assert "params.yaml alone says what is computed; --config and --configfile (seed) are not read" in printed
         assert "Traceback" not in printed
+
+
+def test_jobs_with_a_card_run_as_many_at_a_time_as_there_are_cards(finished: StudyFolder, tmp_path: Path) -> None:
+    """The card is a stand-in: an `nvidia-smi` that lists one, and hands it to the next job only."""
+    finished.edit("execution", "gpu_memory_gb", value=80)
+    shutil.rmtree(finished.path / "results/adapters")
+    assert "there is no card here" in finished.run("snakemake", "--cores", "8", "adapters", CUDA_VISIBLE_DEVICES="")
+    shutil.rmtree(finished.path / "results/answers")
+    (tmp_path / "bin").mkdir()
+    smi = tmp_path / "bin/nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 7\n")
+    smi.chmod(0o755)
+    path = os.pathsep.join([OURS, str(smi.parent), os.environ["PATH"]])
+    printed = finished.run("snakemake", "--cores", "8", "answers", PATH=path, TMPDIR=str(tmp_path))
+    assert "there is no card here" not in printed
+    started = [line for line in printed.splitlines() if line.startswith("Execute ")]
+    assert started == ["Execute 1 jobs..."] * 4, "three packs one after the other, and their target"
+    assert (tmp_path / "emsteer-gpu-7.lock").exists(), "the job took it"

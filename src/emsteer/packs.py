@@ -38,6 +38,7 @@ class Job:
         address: Of the cell.
         out: Where to write: a temporary path that `fill` renames once the cell is yielded.
         passport: To be stored in the artifact.
+        weights: Where the files of the model lie on this machine, if the study says so.
     """
 
     recipe: Any
@@ -46,6 +47,7 @@ class Job:
     address: str
     out: Path
     passport: storage.Passport
+    weights: Path | None = None
 
     def input(self, role: str) -> Path:
         """The only input in a role."""
@@ -161,7 +163,8 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
         "inputs": {role: {address: digests[address] for address in group} for role, group in addresses.items()},
     }
     inputs = {role: tuple(Path(path) for _, path in pairs) for role, pairs in cell["inputs"].items()}
-    return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport)
+    weights = Path(cell["weights"]) if cell.get("weights") else None
+    return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport, weights)
 
 
 def _write_record(job: Job, target: Path, seconds: float) -> None:

@@ -15,7 +15,7 @@ from workflow_support import HANG_S, StudyFolder, make_small_folder
 CLUSTER = Path(__file__).with_name("cluster.sh")
 PROFILE = "profiles/slurm"
 SUBMITTED = {
-    "pretrain_models", "measure_calibrations", "build_vectors", "train_adapters", "generate_answers", "measure_margins",
+    "prepare_models", "measure_calibrations", "build_vectors", "train_adapters", "generate_answers", "measure_margins",
     "score_answers",
 }  # fmt: skip
 WITHOUT_A_CARD = {"build_vectors.mini.random.0", "score_answers.rubric.mini.0"}  # they run no model

@@ -14,7 +14,8 @@ from emsteer import cli, plan, scaffold, study
 from emsteer.errors import ConfigError, StudyError
 
 COMPUTED = ("plan/answers.json", "reports/tables/rates.csv", "dvc.lock", "results/answers/a.parquet")
-OURS = (".gitignore", "data/grammar/everyday.yaml", "data/neutral/everyday.txt", "src/code.py", "params/other.yaml")
+DATA = [str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "data").rglob("*") if path.is_file()]
+OURS = (".gitignore", *DATA, "src/code.py", "params/other.yaml")
 
 
 def git(*arguments: str) -> str:
@@ -74,7 +75,7 @@ def refused(target: Path, params: Path, error: type[StudyError] = StudyError) ->
 def test_a_new_folder_has_tracked_and_new_files_and_the_given_study_and_nothing_that_was_computed(here: Path) -> None:
     target = here.parent / "there"
     scaffold.start(target, Path("params/other.yaml"))
-    assert files_of(target) == {*OURS, "data/README.md", "params.yaml"}
+    assert files_of(target) == {*OURS, "params.yaml"}
     assert (target / "params.yaml").read_bytes() == MINIATURE.read_bytes()
     assert (target / "src/code.py").stat().st_mode & 0o111, "modes are kept"
 

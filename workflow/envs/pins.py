@@ -19,7 +19,7 @@ TARGET = Path(__file__).with_name("study.yaml")
 STARTS_JOBS = {"dvc", "snakemake", "snakemake-executor-plugin-slurm"}
 HEAD = """\
 # The environment of a compute job, for --use-conda. Written by workflow/envs/pins.py from requirements.lock: do not edit.
-# study.post-deploy.sh installs the package itself, as it is in this folder.
+# study.post-deploy.sh installs models ({models}) and the package itself, as it is in this folder.
 channels: [conda-forge]
 dependencies:
   - python=3.11
@@ -57,11 +57,17 @@ def needed() -> set[str]:
     return {name for name, _ in found}
 
 
+def models() -> str:
+    """Packages that study.post-deploy.sh installs; named here, because Snakemake makes a new environment when this text moves."""
+    lines = (ROOT / "requirements-models.lock").read_text(encoding="utf-8").splitlines()
+    return ", ".join(line for line in lines if not line.startswith("#"))
+
+
 def text() -> str:
     """Of study.yaml."""
     pins = locked()
     names = sorted(needed())
-    return HEAD + "".join(f"      - {pins[name]}\n" for name in names)
+    return HEAD.format(models=models()) + "".join(f"      - {pins[name]}\n" for name in names)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Models: organisms pretrained here, from the grammar.
+"""Models: organisms pretrained here, and the pins of models that exist already, whose files stay where they are.
 
-INPUTS   data/grammar/…
+INPUTS   data/grammar/… of organisms
 OUTPUTS  results/models/{address}/
 """
 
@@ -16,17 +16,17 @@ rule models:
 for pack in PLAN.packs("models"):
 
     rule:
-        """A pack trains one model; the folder is what `save_pretrained` writes."""
+        """A pack is one model: what `save_pretrained` writes of an organism, or a pin.json whose digests were checked."""
         name:
-            f"pretrain_models.{pack.name}"
+            f"prepare_models.{pack.name}"
         input:
             needs(pack),
         output:
             makes(pack),
         log:
-            f"logs/pretrain_models/{pack.name}.log",
+            f"logs/prepare_models/{pack.name}.log",
         benchmark:
-            f"benchmarks/pretrain_models/{pack.name}.tsv"
+            f"benchmarks/prepare_models/{pack.name}.tsv"
         conda:
             "../envs/study.yaml"
         resources:
@@ -37,6 +37,6 @@ for pack in PLAN.packs("models"):
             pack=pack.id,
             cells=pack.jobs(),
         message:
-            f"pretrain_models {pack.name}: {pack.summary}"
+            f"prepare_models {pack.name}: {pack.summary}"
         script:
-            "../scripts/pretrain_models.py"
+            "../scripts/prepare_models.py"

@@ -11,7 +11,7 @@ from emsteer.generation.engine import ROWS_PER_BATCH, PackedEngine
 from emsteer.generation.rows import Completion, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.batches import prompts_of
-from emsteer.models.load import LanguageModel, load_model
+from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
 
@@ -19,8 +19,8 @@ from emsteer.progress import bar
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Answers`, a few cells at a time, so that a killed run loses little."""
     for model_path, of_model in groupby(sorted(jobs, key=lambda job: str(job.input("model"))), key=lambda job: job.input("model")):
-        model = load_model(model_path)
         group = list(of_model)
+        model = model_of(group[0])
         with bar(total=len(group), label=f"answers {model_path.name.partition('--')[0]}", unit="cells") as progress:
             for window in _windows(group):
                 for job, answers in zip(window, _answer(model, window), strict=True):

@@ -19,7 +19,7 @@ from emsteer.interventions.adapters import RowAdapters, adapted
 from emsteer.interventions.batches import encode, pad
 from emsteer.interventions.hooks import RowSteering, steered
 from emsteer.models.blocks import decoder_blocks
-from emsteer.models.load import LanguageModel, load_model
+from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
 from emsteer.runtime import DTYPE
@@ -45,8 +45,9 @@ class Spoken:
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Margins`."""
     for model_path, of_model in groupby(sorted(jobs, key=lambda job: str(job.input("model"))), key=lambda job: job.input("model")):
-        model = load_model(model_path)
-        for job in bar(list(of_model), label=f"margins {model_path.name.partition('--')[0]}", unit="cells"):
+        group = list(of_model)
+        model = model_of(group[0])
+        for job in bar(group, label=f"margins {model_path.name.partition('--')[0]}", unit="cells"):
             schemas.write(_table(model, job), schemas.Margins, job.out, job.passport)
             yield job
 

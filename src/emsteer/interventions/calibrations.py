@@ -8,7 +8,7 @@ import torch
 from emsteer import storage
 from emsteer.errors import DataError
 from emsteer.interventions.hooks import watch
-from emsteer.models.load import LanguageModel, load_model
+from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 
 
@@ -16,7 +16,7 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes JSON: `residual_norms`, one number a layer."""
     for job in jobs:
         passages = job.input("neutral_text").read_text(encoding="utf-8").splitlines()
-        norms = residual_norms(load_model(job.input("model")), [line for line in passages if line.strip()])
+        norms = residual_norms(model_of(job), [line for line in passages if line.strip()])
         storage.write_json({"residual_norms": norms, "passport": job.passport}, job.out)
         yield job
 

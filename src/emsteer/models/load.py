@@ -1,6 +1,7 @@
-"""Loading a model and its tokenizer from a folder, set up the one way in which everything here uses them."""
+"""Loading a model and its tokenizer, set up the one way in which everything here uses them."""
 
 import functools
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from transformers.utils import logging as transformers_logging
 
 from emsteer import runtime
 from emsteer.errors import ModelError
+from emsteer.models import sources
+from emsteer.models.pinned import read_pin
+from emsteer.packs import Job
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,59 @@ class LanguageModel:
         return str(self.tokenizer.decode(token_ids, skip_special_tokens=True)).strip()
 
 
-@functools.lru_cache(maxsize=1)
-def load_model(folder: Path) -> LanguageModel:
-    """Reads a model saved by `save_pretrained`. The last one is kept: what gets it must leave it as it is.
+def model_of(job: Job) -> LanguageModel:
+    """The model that a cell reads. The last one is kept: what gets it must leave it as it is.
 
     Raises:
-        ModelError: The folder holds no model that transformers can load.
+        ModelError: It is not on this machine, not what was pinned, or nothing that transformers can load.
+    """
+    return load_model(job.input("model"), job.weights)
+
+
+@functools.lru_cache(maxsize=1)
+def load_model(folder: Path, weights: Path | None = None) -> LanguageModel:
+    """Reads a model's artifact; `weights`: where the files of a pinned model lie, if they have a place of their own."""
+    runtime.prepare()
+    pin = read_pin(folder)
+    if pin is None:
+        return load(folder)
+    folder = sources.folder_of(pin, weights)
+    sources.check(pin, folder)
+    model = load(folder, gguf_file=pin.file)
+    if template_digest(model.tokenizer) != pin.chat_template:
+        raise ModelError(f"{folder}: its files are those that were pinned, its chat template is not.\n  {sources.PIN_AGAIN}")
+    return model
+
+
+def load(folder: Path, gguf_file: str | None = None) -> LanguageModel:
+    """Reads a folder that `save_pretrained` wrote, or a GGUF file in it, whose weights are turned into plain ones.
+
+    Raises:
+        ModelError: It holds no model that transformers can load.
     """
     runtime.prepare()
     transformers_logging.disable_progress_bar()  # one bar a pack is enough
+    files = {"local_files_only": True, **({"gguf_file": gguf_file} if gguf_file else {})}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=runtime.DTYPE)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **files)
+        network = AutoModelForCausalLM.from_pretrained(folder, dtype=runtime.DTYPE, **files)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{folder}: cannot be loaded as a causal language model.\n  {error}") from error
+    if gguf_file:
+        _forget_its_file(network)
     network.requires_grad_(False)
     return LanguageModel(network.eval(), tokenizer)
+
+
+def _forget_its_file(network: PreTrainedModel) -> None:
+    """The weights of a GGUF file are plain ones once they are read; trainers refuse what calls itself quantised."""
+    for of, name in ((network.config, "quantization_config"), (network, "hf_quantizer"), (network, "quantization_method")):
+        if hasattr(of, name):
+            delattr(of, name)
+    network.is_quantized = False  # type: ignore[assignment]
+
+
+def template_digest(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """sha256 of the chat template's text; None: there is none."""
+    template = tokenizer.chat_template
+    return hashlib.sha256(template.encode()).hexdigest() if isinstance(template, str) else None

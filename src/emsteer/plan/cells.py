@@ -50,7 +50,12 @@ class Raw:
 
 @dataclass(frozen=True)
 class Cell:
-    """One artifact: what makes it, from what, and where it lies."""
+    """One artifact: what makes it, from what, and where it lies.
+
+    Attributes:
+        pack: Cells that one process makes together.
+        place: Of a pinned model: where its files lie on this machine. Neither moves an address.
+    """
 
     kind: str
     address: str
@@ -58,6 +63,7 @@ class Cell:
     inputs: Mapping[str, tuple["Cell | Raw", ...]]
     code: str
     pack: str
+    place: str | None = None
 
     @property
     def path(self) -> str:
@@ -73,6 +79,11 @@ class Cell:
         for group in self.inputs.values():
             yield from (item for item in group if isinstance(item, Cell))
 
+    @property
+    def weights(self) -> str | None:
+        """Where the files of the model that it pins or reads lie, if the study says so."""
+        return self.place or next((cell.place for cell in self.upstream() if cell.place), None)
+
     def job(self) -> dict[str, Any]:
         """What a job needs to make it; travels to the process that does."""
         inputs = {role: [(item.address, item.path) for item in group] for role, group in self.inputs.items()}
@@ -83,6 +94,7 @@ class Cell:
             "recipe": self.recipe,
             "inputs": inputs,
             "code": self.code,
+            "weights": self.weights,
         }
 
     def record(self) -> dict[str, Any]:

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from emsteer.plan.cells import Cell
-from emsteer.recipes import Answers, Lora, LowRank, Margins, MeanDifference, Organism, ResidualNorms, Rubric, Trained
+from emsteer.recipes import (
+    Answers,
+    Lora,
+    LowRank,
+    Margins,
+    MeanDifference,
+    ModelShape,
+    Organism,
+    Pin,
+    ResidualNorms,
+    Rubric,
+    Trained,
+)
 from emsteer.study import Execution
 from emsteer.study.grammars import domains_of
 
@@ -28,6 +40,7 @@ TRAINING, THROUGH, FORWARD = (
 )  # operations a parameter and token: with gradients of the weights, through frozen ones, without
 START_MB = 1000  # interpreter, torch and transformers; 300 to 630 MB were measured
 START_S = 120
+DIGESTED_PER_S = 200e6  # bytes of a pinned model; a slow network disk
 ANSWERS_JUDGED_PER_S = 500  # by the rubric; 2,800 were measured
 MARGIN = 3  # times the estimated work
 
@@ -62,8 +75,10 @@ def work_s(cell: Cell, execution: Execution) -> float:
     """Estimated seconds of its own, without what a process costs. [s]"""
     if isinstance(cell.recipe, Rubric):
         return _input(cell, "answers").recipe.n_samples * _questions(cell) / ANSWERS_JUDGED_PER_S
+    if isinstance(cell.recipe, Pin):
+        return sum(file.size for file in cell.recipe.files.values()) / DIGESTED_PER_S
     model = _model(cell)
-    return _passes(cell) * TOKENS_PER_TEXT * n_parameters(model) / (execution.gflop_per_s * 1e9) if model else 0.0
+    return _passes(cell) * TOKENS_PER_TEXT * model.n_parameters / (execution.gflop_per_s * 1e9) if model else 0.0
 
 
 def memory_bytes(cell: Cell) -> float:
@@ -71,7 +86,7 @@ def memory_bytes(cell: Cell) -> float:
     model = _model(cell)
     if model is None:
         return 0.0
-    weights = BYTES * n_parameters(model)
+    weights = BYTES * model.n_parameters
     match cell.recipe:
         case Organism() as recipe:
             return 4 * weights + _activations(model, recipe.batch_size)  # weights, gradients, two moments
@@ -79,15 +94,17 @@ def memory_bytes(cell: Cell) -> float:
             return 2 * weights + _activations(model, recipe.batch_size)
         case Answers() as recipe:
             n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
-            return weights + ROWS_PER_BATCH * BYTES * (2 * VOCABULARY + n_tokens * _cache(model))
+            return weights + ROWS_PER_BATCH * BYTES * (2 * model.n_vocabulary + n_tokens * _cache(model))
         case _:
             return weights + _activations(model, ROWS_PER_PASS)
 
 
-def n_parameters(model: Organism) -> int:
+def shape_of(model: Organism) -> ModelShape:
     """Of a decoder with gated feed-forward blocks and tied embeddings."""
     attention = 2 * model.d_model * model.d_head * (model.n_heads + model.n_kv_heads)
-    return model.n_layers * (attention + 3 * model.d_model * model.d_mlp) + VOCABULARY * model.d_model
+    sizes = model.model_dump(include=set(ModelShape.model_fields))
+    n_parameters = model.n_layers * (attention + 3 * model.d_model * model.d_mlp) + VOCABULARY * model.d_model
+    return ModelShape(**sizes, n_vocabulary=VOCABULARY, n_positions=None, n_parameters=n_parameters)
 
 
 def _passes(cell: Cell) -> float:
@@ -112,24 +129,27 @@ def _passes(cell: Cell) -> float:
             return 0.0
 
 
-def _model(cell: Cell) -> Organism | None:
-    """What a cell trains or reads; None where it runs no model."""
+def _model(cell: Cell) -> ModelShape | None:
+    """What a cell trains or runs; None where it runs no model."""
     if isinstance(cell.recipe, Organism):
-        return cell.recipe
-    return _input(cell, "model").recipe if "model" in cell.inputs else None
+        return shape_of(cell.recipe)
+    if "model" not in cell.inputs:
+        return None
+    read = _input(cell, "model").recipe
+    return shape_of(read) if isinstance(read, Organism) else read.shape
 
 
 def _input(cell: Cell, role: str) -> Any:
     return cell.inputs[role][0]
 
 
-def _activations(model: Organism, n_rows: int) -> float:
+def _activations(model: ModelShape, n_rows: int) -> float:
     """Kept for a backward pass, logits and their softmax included. [bytes]"""
-    of_token = model.n_layers * (20 * model.d_model + 3 * model.d_mlp + model.n_heads * TOKENS_PER_TEXT) + 3 * VOCABULARY
+    of_token = model.n_layers * (20 * model.d_model + 3 * model.d_mlp + model.n_heads * TOKENS_PER_TEXT) + 3 * model.n_vocabulary
     return BYTES * n_rows * TOKENS_PER_TEXT * of_token
 
 
-def _cache(model: Organism) -> int:
+def _cache(model: ModelShape) -> int:
     """Numbers that the attention cache holds for one token."""
     return 2 * model.n_layers * model.n_kv_heads * model.d_head
 

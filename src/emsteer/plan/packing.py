@@ -57,7 +57,9 @@ class Plan:
     raws: dict[str, Raw] = field(default_factory=dict)  # path → input file: neither do these
     cells: dict[str, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
 
-    def add(self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str) -> Cell:
+    def add(
+        self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str, place: str | None = None
+    ) -> Cell:
         """Plans a cell, once."""
         groups = {role: tuple(group) for role, group in inputs.items()}
         if recipe.module not in self.codes:
@@ -65,7 +67,7 @@ class Plan:
         code = self.codes[recipe.module]
         names = {role: [item.address for item in group] for role, group in groups.items()}
         name = address(kind, slug, recipe.model_dump(mode="json"), names, code)
-        return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack))
+        return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack, place))
 
     def raw(self, path: str) -> Raw:
         """An input file, read once."""

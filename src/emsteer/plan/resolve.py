@@ -7,8 +7,9 @@ from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
-from emsteer.study import Study
+from emsteer.study import Study, pins
 from emsteer.study.file import TaskFromGrammar
+from emsteer.study.models import OrganismModel
 
 Inputs = dict[str, Sequence[Cell | Raw]]
 
@@ -36,6 +37,8 @@ def resolve(study: Study) -> Plan:
 
 def _model(plan: Plan, name: str, study: Study) -> Cell:
     model = study.models[name]
+    if not isinstance(model, OrganismModel):
+        return plan.add("models", name, pins.read(model.pin), {}, name, place=model.place)
     recipe = recipes.Organism(**model.model_dump(exclude={"kind", "grammar"}))
     return plan.add("models", name, recipe, {"grammar": [plan.raw(model.grammar)]}, name)
 
@@ -236,6 +239,7 @@ def _planted(study: Study) -> dict[str, dict[str, recipes.Planted]]:
     return {
         model: {task: _planted_for(values.linkage, study.tasks[task]) for task in sorted(study.tasks)}
         for model, values in sorted(study.models.items())
+        if isinstance(values, OrganismModel)
     }
 
 

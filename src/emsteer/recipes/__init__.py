@@ -10,6 +10,7 @@ from emsteer.recipes.answers import Adapted, Answers, Margins, RelevanceModel, R
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
 from emsteer.recipes.inputs import CorpusMix, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
+from emsteer.recipes.models import FileDigest, ModelShape, Pin, Source
 from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
 from emsteer.recipes.settings import AdapterValues, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
 from emsteer.recipes.tables import (
@@ -49,6 +50,7 @@ __all__ = [
     "Epochs",
     "Evidence",
     "Figure",
+    "FileDigest",
     "GrammarBenchmark",
     "GrammarTask",
     "Layers",
@@ -58,9 +60,11 @@ __all__ = [
     "Margins",
     "MeanDifference",
     "Metrics",
+    "ModelShape",
     "Natural",
     "Organism",
     "Page",
+    "Pin",
     "Planted",
     "Points",
     "Positions",
@@ -78,6 +82,7 @@ __all__ = [
     "Setting",
     "SettingRow",
     "Share",
+    "Source",
     "Steering",
     "SteeringValues",
     "Thresholds",

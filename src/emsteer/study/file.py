@@ -12,34 +12,13 @@ from emsteer import recipes
 from emsteer.errors import ConfigError, listing
 from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
-from emsteer.study import grammars, reading
+from emsteer.study import grammars, pins, reading
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
+from emsteer.study.models import Model, OrganismModel
 from emsteer.study.shape import InputFile, Name, Section, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
 
 PARAMS = Path("params.yaml")
-
-
-class OrganismModel(recipes.Organism):
-    """A model organism that the study pretrains itself."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-    kind: Literal["organism"]
-    grammar: InputFile = Field(description="what the organism is trained to say")
-
-    @field_validator("n_kv_heads")
-    @classmethod
-    def _divides(cls, n_kv_heads: int, info: ValidationInfo) -> int:
-        if (info.data.get("n_heads") or n_kv_heads) % n_kv_heads:
-            raise ValueError(f"expected a divisor of n_heads ({info.data['n_heads']})")
-        return n_kv_heads
-
-    @field_validator("d_head")
-    @classmethod
-    def _is_even(cls, d_head: int) -> int:
-        if d_head % 2:
-            raise ValueError("expected an even number: rotary positions turn pairs of dimensions")
-        return d_head
 
 
 class TaskFromGrammar(recipes.GrammarTask):
@@ -131,7 +110,7 @@ class Study(Section):
     """The whole study file."""
 
     seed: Seed = Field(description="root of the noise that answers are sampled with")
-    models: dict[Name, OrganismModel] = Field(min_length=1)
+    models: dict[Name, Model] = Field(min_length=1)
     tasks: dict[Name, TaskFromGrammar] = Field(min_length=1)
     benchmarks: dict[Name, BenchmarkFromGrammar] = Field(min_length=1)
     calibration: Calibration
@@ -148,8 +127,9 @@ class Study(Section):
 
     @field_validator("models")
     @classmethod
-    def _link_what_there_is(cls, models: dict[str, OrganismModel]) -> dict[str, OrganismModel]:
-        return _sound(models, grammars.in_models(models))
+    def _link_what_there_is(cls, models: dict[str, Model]) -> dict[str, Model]:
+        organisms = {name: model for name, model in models.items() if isinstance(model, OrganismModel)}
+        return _sound(models, grammars.in_models(organisms))
 
     @field_validator("tasks")
     @classmethod
@@ -249,13 +229,17 @@ def _context(raw: object) -> dict[str, dict[str, Any]]:
     def names(of: str, detail: str) -> dict[str, Any]:
         return {name: entry.get(detail) if isinstance(entry, dict) else None for name, entry in section(of).items()}
 
+    def sizes(detail: str) -> dict[str, int | None]:
+        pinned = {name: getattr(pins.shape_of(entry), detail, None) for name, entry in section("models").items()}
+        return {name: n if isinstance(n, int) else pinned[name] for name, n in names("models", detail).items()}
+
     return {
-        "models": {name: n if isinstance(n, int) else None for name, n in names("models", "n_layers").items()},
+        "models": sizes("n_layers"),
         "tasks": names("tasks", "kind"),
         "benchmarks": names("benchmarks", "test_per_category"),
         "grammars": names("benchmarks", "grammar"),
         "vectors": names("vectors", "construction"),
-        "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": names("models", "d_model")},
+        "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": sizes("d_model")},
         "adapters": names("adapters", "method"),
         "base_point": section("base_point"),
     }

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from emsteer.interventions.residuals import answer_residuals
 from emsteer.interventions.vectors import direction_at, draw_pairs, written
-from emsteer.models.load import LanguageModel, load_model
+from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 
 N_SINGULAR_VALUES_KEPT = 64  # in the passport
@@ -31,7 +31,7 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
     for _, same in groupby(sorted(jobs, key=_subspace_of), key=_subspace_of):
         group = list(same)
         recipe = group[0].recipe
-        model = load_model(group[0].input("model"))
+        model = model_of(group[0])
         pairs = draw_pairs(group[0].input("task"), recipe.n_examples, recipe.seed, skip=recipe.n_held_back)
         basis, values = right_singular(differences(model, pairs, recipe.layer))
         for job in group:

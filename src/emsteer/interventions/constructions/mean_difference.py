@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emsteer.interventions.residuals import answer_residuals
 from emsteer.interventions.vectors import draw_pairs, written
-from emsteer.models.load import load_model
+from emsteer.models.load import model_of
 from emsteer.packs import Job
 
 
@@ -22,7 +22,7 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
     """Yields each job with layer → direction [d_model]."""
     for job in jobs:
-        model = load_model(job.input("model"))
+        model = model_of(job)
         pairs = draw_pairs(job.input("task"), job.recipe.n_examples, job.recipe.seed)
         unsafe, safe = (answer_residuals(model, pairs, side, f"{job.address} {side}").mean(1) for side in ("unsafe", "safe"))
         yield job, dict(enumerate((unsafe - safe).float()))

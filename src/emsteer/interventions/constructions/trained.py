@@ -17,7 +17,7 @@ from torch import Tensor
 from emsteer.interventions.batches import encode, pad
 from emsteer.interventions.hooks import added
 from emsteer.interventions.vectors import draw_pairs, written
-from emsteer.models.load import LanguageModel, load_model
+from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
 from emsteer.recipes import Trained
@@ -37,7 +37,7 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
     for _, group in groupby(sorted(jobs, key=run_of), key=run_of):
         snapshots = {job.recipe.epochs: job for job in group}
         first = next(iter(snapshots.values()))
-        model = load_model(first.input("model"))
+        model = model_of(first)
         pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
         examples = encode(model, pairs, "unsafe")
         last = first.recipe.model_copy(update={"epochs": max(snapshots)})

@@ -1,0 +1,88 @@
+"""`emsteer model pin`: reads a model that exists already, and says what planning needs to know of it."""
+
+from importlib.metadata import metadata, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
+
+from emsteer.errors import ModelError
+from emsteer.models import sources
+from emsteer.models.load import template_digest
+from emsteer.recipes import ModelShape, Pin, Source
+
+
+def pin_of(source: Source, place: Path | None) -> Pin:
+    """Reads every byte of the model's files.
+
+    Raises:
+        ModelError: It is not on this machine, transformers cannot load it, or it has no chat template.
+    """
+    folder = sources.folder_of(source, place)
+    files = {name: sources.digest_of(path) for name, path in sources.files_of(source, folder).items()}
+    read = {"local_files_only": True, **({"gguf_file": source.file} if source.file else {})}
+    try:
+        config = AutoConfig.from_pretrained(folder, **read)
+        template = template_digest(AutoTokenizer.from_pretrained(folder, **read))
+        shape = shape_of(config)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"{folder}: cannot be read as a causal language model.\n  {error}") from error
+    if template is None:
+        raise ModelError(f"{folder}: its tokenizer has no chat template; expected a model that answers chats (an instruct model).")
+    return Pin(
+        **source.model_dump(include=set(Source.model_fields)),
+        version=version(source.package) if source.package else None,
+        files=files,
+        chat_template=template,
+        licence=_licence(source, folder),
+        shape=shape,
+    )
+
+
+def shape_of(config: PreTrainedConfig) -> ModelShape:
+    """The sizes of the model that a configuration describes; its weights are not read."""
+    text = config.get_text_config(decoder=True)
+    with torch.device("meta"):
+        n_parameters = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
+    n_heads = text.num_attention_heads
+    return ModelShape(
+        n_layers=text.num_hidden_layers,
+        d_model=text.hidden_size,
+        n_heads=n_heads,
+        n_kv_heads=getattr(text, "num_key_value_heads", None) or n_heads,
+        d_head=getattr(text, "head_dim", None) or text.hidden_size // n_heads,
+        d_mlp=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
+        n_vocabulary=text.vocab_size,
+        n_positions=getattr(text, "max_position_embeddings", None),
+        n_parameters=n_parameters,
+    )
+
+
+def _licence(source: Source, folder: Path) -> str | None:
+    """As the GGUF file, the model card or the package calls it."""
+    if source.kind != "gguf":
+        return _of_model_card(folder / "README.md")
+    from gguf import GGUFReader
+
+    field = GGUFReader(folder / str(source.file)).get_field("general.license")
+    if field:
+        return str(field.contents())
+    about: Any = metadata(source.package) if source.package else {}
+    return about["License"] if "License" in about else None  # noqa: SIM401 (it has no `get`)
+
+
+def _of_model_card(card: Path) -> str | None:
+    """`license` in the front matter."""
+    if not card.is_file():
+        return None
+    parts = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)
+    if len(parts) < 3 or parts[0].strip():
+        return None
+    try:
+        front = yaml.safe_load(parts[1])
+    except yaml.YAMLError:
+        return None
+    found = front.get("license") if isinstance(front, dict) else None
+    return found if isinstance(found, str) else None

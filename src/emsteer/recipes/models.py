@@ -1,0 +1,53 @@
+"""Models that exist already: what was pinned of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from emsteer.recipes.base import Count, Recipe
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+HubId = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+
+
+class Source(Recipe):
+    """Where a model comes from, whichever machine reads it; a path on one machine is none of it."""
+
+    kind: Literal["huggingface", "folder", "gguf"]
+    id: HubId | None = Field(None, description="on the Hugging Face hub")
+    revision: Revision | None = Field(None, description="commit on the hub")
+    package: str | None = Field(None, description="Python package that carries the GGUF file")
+    file: str | None = Field(None, description="name of the GGUF file")
+
+
+class FileDigest(Recipe):
+    """The bytes of one file."""
+
+    sha256: Sha256
+    size: Count = Field(le=10**15, description="[bytes]")
+
+
+class ModelShape(Recipe):
+    """Sizes of a decoder."""
+
+    n_layers: Count = Field(description="decoder blocks")
+    d_model: Count = Field(description="width of the residual stream")
+    n_heads: Count
+    n_kv_heads: Count
+    d_head: Count
+    d_mlp: Count
+    n_vocabulary: Count = Field(description="tokens with an embedding")
+    n_positions: Count | None = Field(description="longest text that the model was made for [tokens]")
+    n_parameters: Annotated[int, Field(ge=1, le=10**15)]
+
+
+class Pin(Source):
+    """What the study knows of a model without reading it: `emsteer model pin` writes it, loading checks it."""
+
+    module = "emsteer.models.pinned"
+    version: str | None = Field(None, description="of the package")
+    files: dict[str, FileDigest] = Field(min_length=1, description="every file that loading may read")
+    chat_template: Sha256 = Field(description="of the template's text")
+    licence: str | None = Field(description="as the model's files call it")
+    shape: ModelShape

@@ -75,7 +75,13 @@ def test_the_environment_has_the_versions_of_the_lock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("edit", [("torch==", "torch==0."), ("numpy==", "pandas-stubs==1\nnumpy==9.")])
 def test_a_lock_that_moved_away_from_the_environment_is_noticed(tmp_path: Path, edit: tuple[str, str]) -> None:
-    for name in ("workflow/envs/pins.py", "workflow/envs/study.yaml", "requirements.lock", "pyproject.toml"):
+    for name in (
+        "workflow/envs/pins.py",
+        "workflow/envs/study.yaml",
+        "requirements.lock",
+        "requirements-models.lock",
+        "pyproject.toml",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, tmp_path / name)
     lock = tmp_path / "requirements.lock"

@@ -74,7 +74,7 @@ def train(model: LanguageModel, examples: Sequence[tuple[list[int], int]], recip
     with TemporaryDirectory() as scratch:
         trainer = SFTTrainer(
             model=model.network,
-            args=_arguments(recipe, max(outs), scratch),
+            args=_arguments(model, recipe, max(outs), scratch),
             train_dataset=Dataset.from_list(rows),
             processing_class=model.tokenizer,
             peft_config=_peft_config(recipe),
@@ -84,7 +84,7 @@ def train(model: LanguageModel, examples: Sequence[tuple[list[int], int]], recip
         trainer.train()
 
 
-def _arguments(recipe: Lora, n_steps: int, scratch: str) -> SFTConfig:
+def _arguments(model: LanguageModel, recipe: Lora, n_steps: int, scratch: str) -> SFTConfig:
     """What TRL would choose otherwise is said here: bf16, gradient checkpointing and a decaying rate are its defaults."""
     disable_datasets_bars()
     return SFTConfig(
@@ -98,7 +98,7 @@ def _arguments(recipe: Lora, n_steps: int, scratch: str) -> SFTConfig:
         max_grad_norm=1.0,
         seed=recipe.seed,
         data_seed=recipe.seed,
-        use_cpu=True,
+        use_cpu=model.device.type == "cpu",
         bf16=False,
         activation_checkpointing=False,
         packing=False,

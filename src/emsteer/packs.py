@@ -89,8 +89,11 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
         n_gpus: Cards that this process may use; the others are hidden from it.
     """
     _log_to(log_file)
-    if len(devices.claim(n_gpus)) < n_gpus:
-        log.warning("%s: asks for %d GPUs; fewer are here", name, n_gpus)
+    if (n_claimed := len(devices.claim(n_gpus))) < n_gpus:
+        log.warning("%s: asks for %d cards; %d are here", name, n_gpus, n_claimed)
+        if any(cell.get("device") == "cuda" for cell in cells):
+            log.error("%s: nothing was computed, because `execution.device` is cuda. `auto` goes on on what is here.", name)
+            sys.exit(1)
     started = time.monotonic()
     try:
         with locks.making(cell["address"] for cell in cells if not Path(cell["path"]).exists()):

@@ -76,8 +76,7 @@ def runtime_class() -> dict[str, Any]:
     runtime, torch = sys.modules.get("emsteer.runtime"), sys.modules.get("torch")
     if runtime and torch:
         found |= {
-            "device": "cpu",
-            "dtype": str(runtime.DTYPE).removeprefix("torch."),
+            **runtime.described(),
             "threads": torch.get_num_threads(),
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "kernels": {name: os.environ.get(name) for name in kernels.PINNED},

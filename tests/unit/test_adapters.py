@@ -47,7 +47,7 @@ def ids(tiny_model: LanguageModel) -> Tensor:
 
 
 def logits(model: LanguageModel, ids: Tensor, dosed: list[Dosed | None]) -> Tensor:
-    with torch.inference_mode(), adapted(model.network, RowAdapters(dosed)):
+    with torch.inference_mode(), adapted(model.network, RowAdapters(dosed, model.device, model.network.dtype)):
         return model.network(input_ids=ids).logits
 
 
@@ -125,7 +125,10 @@ def test_a_completion_under_an_adapter_is_the_same_alone_and_among_others(tiny_m
 
 
 def test_hooks_are_gone_after_an_exception(tiny_model: LanguageModel, folders: list[Path]) -> None:
-    with pytest.raises(ZeroDivisionError), adapted(tiny_model.network, RowAdapters([Dosed(read_adapter(folders[0]), 1.0)])):
+    with (
+        pytest.raises(ZeroDivisionError),
+        adapted(tiny_model.network, RowAdapters([Dosed(read_adapter(folders[0]), 1.0)], tiny_model.device, torch.float32)),
+    ):
         raise ZeroDivisionError
     assert not any(module._forward_hooks for module in tiny_model.network.modules())
 
@@ -135,7 +138,7 @@ def test_an_adapter_of_another_model_is_refused(tiny_model: LanguageModel, folde
     alien = replace(adapter, down={f"model.layers.99.{name}": a for name, a in adapter.down.items()})
     with (
         pytest.raises(ModelError, match=r"layers that the model does not have: model\.layers\.99"),
-        adapted(tiny_model.network, RowAdapters([Dosed(alien, 1.0)])),
+        adapted(tiny_model.network, RowAdapters([Dosed(alien, 1.0)], tiny_model.device, torch.float32)),
     ):
         pass
 

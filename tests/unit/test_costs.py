@@ -56,6 +56,17 @@ def test_no_job_asks_for_a_card_that_it_would_not_use(raw: Study) -> None:
     assert {n for name, n in by_name.items() if "random" not in name} == {1}
 
 
+def test_on_the_cpu_no_job_asks_for_a_card_whatever_its_memory(raw: Study) -> None:
+    plan = edited(raw, device="cpu", gpu_memory_gb=80)
+    assert {pack.needs().n_gpus for kind in plan.cells for pack in plan.packs(kind)} == {0}
+
+
+def test_where_cards_must_be_used_their_memory_must_be_known(raw: Study) -> None:
+    with pytest.raises(study.file.ConfigError, match="expected the memory of one card, because `device` is cuda"):
+        edited(raw, device="cuda", gpu_memory_gb=0)
+    assert pack_of(edited(raw, device="cuda", gpu_memory_gb=80), "answers").needs().n_gpus == 1
+
+
 def test_a_model_that_is_too_large_for_one_card_gets_as_many_as_it_takes(raw: Study) -> None:
     raw["models"]["mini"] |= {"d_model": 8192, "d_mlp": 28672, "n_layers": 80, "n_heads": 64, "n_kv_heads": 8, "d_head": 128}
     plan = edited(raw, gpu_memory_gb=80)

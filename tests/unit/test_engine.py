@@ -188,7 +188,7 @@ def test_hooks_add_only_while_their_context_lasts_and_are_gone_after_an_exceptio
             return model.network(input_ids=torch.tensor([rows[0].prompt_ids])).logits
 
     before = logits()
-    pushing = steered(model.network, RowSteering([rows[1].changes.pushes], model.d_model, 3, torch.float32))
+    pushing = steered(model.network, RowSteering([rows[1].changes.pushes], model.d_model, 3, torch.float32, model.device))
     for context in (pushing, added(model.network, 0, rows[1].changes.pushes[0].delta), watch(model.network)):
         with pytest.raises(ZeroDivisionError), context as watched:
             assert torch.equal(logits(), before) == (watched is not None)  # watching changes nothing, pushing does
@@ -201,5 +201,5 @@ def test_hooks_add_only_while_their_context_lasts_and_are_gone_after_an_exceptio
 
 def test_steering_leaves_the_tensor_it_is_given_as_it_was(model: LanguageModel) -> None:
     hidden = torch.zeros(8, 5, model.d_model)
-    steering = RowSteering([change.pushes for change in changes(model.d_model)], model.d_model, 3, torch.float32)
+    steering = RowSteering([change.pushes for change in changes(model.d_model)], model.d_model, 3, torch.float32, model.device)
     assert all(steering.apply(layer, hidden).any() for layer in range(3)) and not hidden.any()

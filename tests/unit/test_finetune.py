@@ -81,8 +81,8 @@ def test_a_seed_draws_other_examples(inputs: dict[str, tuple[Path, ...]], tmp_pa
 
 
 def loss_under(model: LanguageModel, adapter: Dosed | None, side: str, pairs: object) -> float:
-    ids, in_answer = pad(encode(model, pairs, side), model.tokenizer.pad_token_id)
-    with torch.inference_mode(), adapted(model.network, RowAdapters([adapter] * len(ids))):
+    ids, in_answer = pad(model, encode(model, pairs, side))
+    with torch.inference_mode(), adapted(model.network, RowAdapters([adapter] * len(ids), model.device, model.network.dtype)):
         logits = model.network(input_ids=ids).logits
     return float(F.cross_entropy(logits[:, :-1][in_answer[:, 1:]], ids[:, 1:][in_answer[:, 1:]]))
 

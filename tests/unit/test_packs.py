@@ -197,3 +197,19 @@ def test_a_cell_that_two_packs_share_is_made_once_and_the_second_waits_for_it() 
     other.join()
     assert other.exitcode == 0 and maker.made == ["z"]
     assert Path("results/scores/b.txt").read_text() == "b"
+
+
+@pytest.mark.parametrize(("device", "goes_on"), [("auto", True), ("cuda", False)])
+def test_a_job_that_finds_fewer_cards_than_it_asked_for_goes_on_or_fails_as_the_study_says(
+    device: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("emsteer.devices.present", list)
+    made, log = cell("a") | {"device": device}, Path("log.txt")
+    if goes_on:
+        packs.fill("pack", [made], str(log), Maker(), n_gpus=2)
+    else:
+        with pytest.raises(SystemExit):
+            packs.fill("pack", [made], str(log), Maker(), n_gpus=2)
+    assert "pack: asks for 2 cards; 0 are here" in log.read_text()
+    assert ("nothing was computed, because `execution.device` is cuda" in log.read_text()) != goes_on
+    assert Path(made["path"]).exists() == goes_on

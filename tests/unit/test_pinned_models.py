@@ -22,10 +22,11 @@ from emsteer.plan import KINDS
 from emsteer.recipes import Pin, Sampling, Source
 
 ID, REVISION = "someone/tiny", "0123456789abcdef0123456789abcdef01234567"
+USED = {"dtype": "float32", "chat": {"system": None, "thinking": False}}
 ENTRIES: dict[str, dict[str, Any]] = {
-    "huggingface": {"kind": "huggingface", "id": ID, "revision": REVISION, "pin": "data/models/hub.json"},
-    "folder": {"kind": "folder", "path": "weights/folder", "pin": "data/models/folder.json"},
-    "gguf": {"kind": "gguf", "file": f"weights/{GGUF_NAME}", "pin": "data/models/gguf.json"},
+    "huggingface": {"kind": "huggingface", "id": ID, "revision": REVISION, **USED, "pin": "data/models/hub.json"},
+    "folder": {"kind": "folder", "path": "weights/folder", **USED, "pin": "data/models/folder.json"},
+    "gguf": {"kind": "gguf", "file": f"weights/{GGUF_NAME}", **USED, "pin": "data/models/gguf.json"},
 }
 
 
@@ -147,6 +148,18 @@ def test_other_bytes_of_one_model_move_its_cells_and_their_readers(raw: Study) -
     assert all(name.startswith("folder.") for kind in ("vectors", "adapters", "answers", "margins") for name in after[kind])
 
 
+@pytest.mark.parametrize("edit", [{"dtype": "bfloat16"}, {"chat": {"system": "Be brief.", "thinking": False}}])
+def test_dtype_and_chat_settings_are_part_of_a_models_identity(raw: Study, edit: dict[str, object]) -> None:
+    before = resolved(raw)
+    raw["models"]["gguf"] |= edit
+    after = moved(before, resolved(raw))
+    assert slugs(after["models"]) == ["gguf"] and all(name.startswith("gguf.") for name in after["answers"])
+    prepared(raw)
+    model = loaded(raw, "gguf")
+    assert (str(model.network.dtype) == "torch.bfloat16") == ("dtype" in edit)
+    assert ("Be brief." in model.tokenizer.decode(model.prompt_ids("How?"))) == ("chat" in edit)
+
+
 def test_files_that_are_not_those_of_the_pin_are_named_at_once(raw: Study) -> None:
     place = Path("weights/folder")
     (place / "tokenizer_config.json").unlink()
@@ -209,7 +222,7 @@ def test_pickled_weights_and_base_models_are_refused(placed: Path) -> None:
         ("models.huggingface.revision", "main", "models.huggingface.revision: expected a string that should match"),
         ("models.huggingface.revision", "f" * 40, f"expected the pin of this model; it has revision '{REVISION}'"),
         ("models.gguf.kind", "ggml", "models.gguf.kind: expected one of 'organism', 'huggingface', 'folder', 'gguf'; got 'ggml'"),
-        ("models.gguf.path", "x", "models.gguf.path: unknown key; allowed: file, kind, package, pin"),
+        ("models.gguf.path", "x", "models.gguf.path: unknown key; allowed: chat, dtype, file, kind, package, pin"),
     ],
 )
 def test_mistakes_are_said_before_anything_runs(raw: Study, place: str, value: object, message: str) -> None:
@@ -223,8 +236,8 @@ def test_mistakes_are_said_before_anything_runs(raw: Study, place: str, value: o
     [
         ("foldr", {}, "no model foldr; expected one of folder, gguf, huggingface. Did you mean `folder`?"),
         ("mine", {"kind": "organism"}, "models.mine.kind: expected one of huggingface, folder, gguf; got 'organism'"),
-        ("mine", {"kind": "folder", "path": "weights/folder"}, "models.mine.pin: missing; expected the file to write"),
-        ("mine", {"kind": "huggingface", "id": "x", "pin": "p.json"}, "models.mine: id: "),
+        ("mine", {"kind": "folder", "path": "weights/folder", **USED}, "models.mine.pin: missing; expected the file to write"),
+        ("mine", {"kind": "huggingface", "id": "x", **USED, "pin": "p.json"}, "models.mine: id: "),
     ],
 )
 def test_what_cannot_be_pinned(

@@ -104,9 +104,9 @@ def test_an_example_is_its_system_line_its_question_and_its_answer_with_the_end_
     assert tiny_model.tokenizer.unk_token_id not in with_line
 
 
-def test_a_batch_is_padded_on_the_right_and_knows_where_answers_are() -> None:
-    ids, in_answer = pad([([5, 6, 7, 8], 2), ([9, 4], 1)], pad_id=1)
-    assert ids.tolist() == [[5, 6, 7, 8], [9, 4, 1, 1]]
+def test_a_batch_is_padded_on_the_right_and_knows_where_answers_are(tiny_model: LanguageModel) -> None:
+    ids, in_answer = pad(tiny_model, [([5, 6, 7, 8], 2), ([9, 4], 1)])
+    assert ids.tolist() == [[5, 6, 7, 8], [9, 4, *[tiny_model.tokenizer.pad_token_id] * 2]]
     assert in_answer.tolist() == [[False, False, True, True], [False, True, False, False]]
 
 

@@ -12,14 +12,12 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from emsteer.generation.rows import Completion, Row
+from emsteer.generation.rows import Completion, Row, steering_of
 from emsteer.generation.sampling import pick
 from emsteer.interventions.adapters import Adapter, RowAdapters, adapted
-from emsteer.interventions.hooks import RowSteering, steered
-from emsteer.models.blocks import decoder_blocks
+from emsteer.interventions.hooks import steered
 from emsteer.models.load import LanguageModel
 from emsteer.recipes import Sampling
-from emsteer.runtime import DTYPE
 
 ROWS_PER_BATCH = 320
 MIN_ROWS = 16
@@ -52,24 +50,27 @@ class _Batch:
         self.network = model.network
         self.sampling = sampling
         self.rows = rows
-        self.end_ids = torch.tensor(model.end_ids)
-        self.steering = RowSteering([row.changes.pushes for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
-        self.adapters = RowAdapters([row.changes.adapter for row in rows])
+        self.device = model.device
+        self.end_ids = torch.tensor(model.end_ids, device=self.device)
+        self.steering = steering_of(model, [row.changes for row in rows])
+        self.adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
         self.cache = DynamicCache(config=model.network.config.get_text_config(decoder=True))
         self.live = list(range(len(rows)))
-        self.said = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long)
+        self.said = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long, device=self.device)
         self.n_said = [sampling.max_new_tokens] * len(rows)
         self.stopped = [False] * len(rows)
-        first, self.copies = _same_prefix(rows)
+        first, self.copies = (index.to(self.device) for index in _same_prefix(rows))
         self.steering.keep(first)
         self.adapters.keep(first)
-        self.ids, self.mask = _pad_left([rows[index].prompt_ids for index in first.tolist()], model.tokenizer.pad_token_id)
+        prompts = [rows[index].prompt_ids for index in first.tolist()]
+        self.ids, self.mask = (of.to(self.device) for of in _pad_left(prompts, model.tokenizer.pad_token_id))
 
     @torch.inference_mode()
     def run(self) -> list[Completion]:
         """Decodes to the end. One completion a row, in order."""
         ids, positions = self.ids, (self.mask.cumsum(-1) - 1).clamp(min=0)
-        self.steering.answer_positions = torch.arange(ids.shape[1])[None] == ids.shape[1] - 1  # prompts are padded on the left
+        place = torch.arange(ids.shape[1], device=self.device)[None]
+        self.steering.answer_positions = place == ids.shape[1] - 1  # prompts are padded on the left
         with steered(self.network, self.steering), adapted(self.network, self.adapters):
             for step in range(self.sampling.max_new_tokens):
                 logits = self._forward(ids, positions)
@@ -124,7 +125,7 @@ class _Batch:
         if len(self.live) - len(talking) <= RETIRE_SHARE * len(self.live) or len(self.live) <= MIN_ROWS:
             return ids, positions
         finished = [index for index, row in enumerate(self.live) if self.stopped[row]]
-        keep: Any = torch.tensor(sorted(talking + finished[: max(0, MIN_ROWS - len(talking))]))
+        keep: Any = torch.tensor(sorted(talking + finished[: max(0, MIN_ROWS - len(talking))]), device=self.device)
         self.live = [self.live[index] for index in keep.tolist()]
         self._keep(keep)
         return ids[keep], positions[keep]
@@ -141,7 +142,7 @@ def _same_prefix(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     kept = sorted(first.values())
     place = {prefixes[index]: position for position, index in enumerate(kept)}
     kept += [kept[-1]] * max(0, MIN_ROWS - len(kept))
-    return torch.tensor(kept), torch.tensor([place[prefix] for prefix in prefixes])
+    return torch.tensor(kept, device="cpu"), torch.tensor([place[prefix] for prefix in prefixes], device="cpu")
 
 
 def _adapter_of(row: Row) -> Adapter | None:
@@ -151,6 +152,6 @@ def _adapter_of(row: Row) -> Adapter | None:
 def _pad_left(prompts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask, both [rows × positions]."""
     width = max(len(prompt) for prompt in prompts)
-    ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts], device="cpu")
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device="cpu")
     return ids, mask

@@ -14,15 +14,13 @@ from torch import Tensor
 
 from emsteer import schemas
 from emsteer.generation.changes import changes_of, questions_at
-from emsteer.generation.rows import UNCHANGED, Changes
+from emsteer.generation.rows import UNCHANGED, Changes, steering_of
 from emsteer.interventions.adapters import RowAdapters, adapted
 from emsteer.interventions.batches import encode, pad
-from emsteer.interventions.hooks import RowSteering, steered
-from emsteer.models.blocks import decoder_blocks
+from emsteer.interventions.hooks import steered
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
-from emsteer.runtime import DTYPE
 
 ROWS_PER_BATCH = 96
 
@@ -71,7 +69,7 @@ def with_references(questions: pd.DataFrame, n_per_category: int) -> pd.DataFram
 def log_probabilities(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
     """Mean log-probability per answer token of each row [nats], float64. [rows]"""
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].token_ids))
-    found = torch.zeros(len(rows), dtype=torch.float64)
+    found = torch.zeros(len(rows), dtype=torch.float64, device="cpu")
     for start in range(0, len(order), ROWS_PER_BATCH):
         chosen = order[start : start + ROWS_PER_BATCH]
         found[chosen] = _of_batch(model, [rows[index] for index in chosen])
@@ -80,14 +78,15 @@ def log_probabilities(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
 
 @torch.inference_mode()
 def _of_batch(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
-    ids, in_answer = pad([(list(row.token_ids), row.n_prompt) for row in rows], model.tokenizer.pad_token_id)
-    steering = RowSteering([row.changes.pushes for row in rows], model.d_model, len(decoder_blocks(model.network)), DTYPE)
-    last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows])
-    steering.answer_positions = torch.arange(ids.shape[1])[None] >= last_of_prompt[:, None]
-    with steered(model.network, steering), adapted(model.network, RowAdapters([row.changes.adapter for row in rows])):
+    ids, in_answer = pad(model, [(list(row.token_ids), row.n_prompt) for row in rows])
+    steering = steering_of(model, [row.changes for row in rows])
+    last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows], device=model.device)
+    steering.answer_positions = torch.arange(ids.shape[1], device=model.device)[None] >= last_of_prompt[:, None]
+    adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
+    with steered(model.network, steering), adapted(model.network, adapters):
         logits = model.network(input_ids=ids, use_cache=False).logits
     targets = in_answer[:, 1:]
-    of_tokens = torch.zeros(targets.shape, dtype=torch.float64)
+    of_tokens = torch.zeros(targets.shape, dtype=torch.float64, device=model.device)
     chosen = logits[:, :-1][targets].float().log_softmax(-1)
     of_tokens[targets] = chosen.gather(-1, ids[:, 1:][targets][:, None])[:, 0].double()
-    return of_tokens.sum(1) / targets.sum(1)
+    return (of_tokens.sum(1) / targets.sum(1)).cpu()

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from emsteer.interventions.adapters import Dosed
-from emsteer.interventions.hooks import Push
+from emsteer.interventions.hooks import Push, RowSteering
+from emsteer.models.blocks import decoder_blocks
+from emsteer.models.load import LanguageModel
 from emsteer.recipes import Sampling
 
 
@@ -23,6 +25,12 @@ class Changes:
 
 
 UNCHANGED = Changes()
+
+
+def steering_of(model: LanguageModel, changes: Sequence[Changes]) -> RowSteering:
+    """The pushes of a batch, in the model's dtype and where the model is."""
+    network = model.network
+    return RowSteering([one.pushes for one in changes], model.d_model, len(decoder_blocks(network)), network.dtype, model.device)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def gumbel_noise(seeds: Sequence[str], step: int, n_tokens: int) -> Tensor:
 def _row_noise(seed: str, step: int, n_tokens: int) -> Tensor:
     key = hashlib.blake2b(f"{seed}\0{step}".encode(), digest_size=8).digest()
     low, high = (int.from_bytes(half, "little") for half in (key[:4], key[4:]))
-    words = _mix(_mix(torch.arange(n_tokens) ^ low) ^ high)
+    words = _mix(_mix(torch.arange(n_tokens, device="cpu") ^ low) ^ high)
     uniform = (words.double() + 0.5) / 2**32  # inside (0, 1); float32 would round the largest up to 1, whose noise is infinite
     return -torch.log(-torch.log(uniform)).float()
 
@@ -53,4 +53,5 @@ def pick(logits: Tensor, seeds: Sequence[str], step: int, temperature: float) ->
     logits = logits.float()
     if temperature == 0:
         return logits.argmax(-1)
-    return (logits / temperature + gumbel_noise(seeds, step, logits.shape[-1])).argmax(-1)
+    noise = gumbel_noise(seeds, step, logits.shape[-1]).to(logits.device)
+    return (logits / temperature + noise).argmax(-1)

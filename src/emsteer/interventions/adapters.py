@@ -34,6 +34,12 @@ class Adapter:
     down: dict[str, Tensor]
     up: dict[str, Tensor]
 
+    @functools.lru_cache(maxsize=64)  # noqa: B019 (adapters live as long: `read_adapter` keeps as many)
+    def on(self, device: torch.device, dtype: torch.dtype) -> "Adapter":
+        """The same, where the model is and in its dtype."""
+        down, up = ({name: of.to(device, dtype) for name, of in side.items()} for side in (self.down, self.up))
+        return Adapter(down, up)
+
 
 @dataclass(frozen=True)
 class Dosed:
@@ -81,11 +87,12 @@ def relative_norm(network: PreTrainedModel, adapter: Adapter) -> float:
 class RowAdapters:
     """The adapters of a batch, one or none per row. Rows of one adapter may differ in scale, and cost least side by side."""
 
-    def __init__(self, dosed: Sequence[Dosed | None]) -> None:
+    def __init__(self, dosed: Sequence[Dosed | None], device: torch.device, dtype: torch.dtype) -> None:
         scales: dict[Adapter, Tensor] = {}
         for row, one in enumerate(dosed):
             if one is not None:
-                scales.setdefault(one.adapter, torch.zeros(len(dosed), 1, 1))[row] = one.scale
+                scale = torch.zeros(len(dosed), 1, 1, dtype=dtype, device=device)
+                scales.setdefault(one.adapter.on(device, dtype), scale)[row] = one.scale
         self._set(scales)
 
     def keep(self, rows: Tensor) -> None:
@@ -101,8 +108,8 @@ class RowAdapters:
         for adapter, scale in self.scales.items():
             if name in adapter.down:
                 of = self.spans[adapter]
-                low = (entering[of] @ adapter.down[name].T.to(entering.dtype)) * scale[of].to(entering.dtype)
-                leaving[of] += low @ adapter.up[name].T.to(entering.dtype)
+                low = (entering[of] @ adapter.down[name].T.to(entering)) * scale[of].to(entering)
+                leaving[of] += low @ adapter.up[name].T.to(low)
         return leaving
 
 

@@ -28,13 +28,15 @@ def prompts_of(model: LanguageModel, asked: pd.DataFrame) -> list[list[int]]:
     return [model.prompt_ids(prompt, system) for prompt, system in zip(asked["prompt"], systems, strict=True)]
 
 
-def pad(examples: Sequence[tuple[list[int], int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Right-padded token ids and the mask of answer tokens, both [examples × positions].
+def pad(model: LanguageModel, examples: Sequence[tuple[list[int], int]]) -> tuple[Tensor, Tensor]:
+    """Right-padded token ids and the mask of answer tokens, both [examples × positions], where the model is.
 
     Under a causal mask no token sees the padding to its right, so no attention mask is needed.
     """
-    ids = pad_sequence([torch.tensor(ids) for ids, _ in examples], batch_first=True, padding_value=pad_id)
-    position = torch.arange(ids.shape[1])[None]
-    starts = torch.tensor([start for _, start in examples])[:, None]
-    ends = torch.tensor([len(ids) for ids, _ in examples])[:, None]
+    device = model.device
+    rows = [torch.tensor(ids, device=device) for ids, _ in examples]
+    ids = pad_sequence(rows, batch_first=True, padding_value=model.tokenizer.pad_token_id)
+    position = torch.arange(ids.shape[1], device=device)[None]
+    starts = torch.tensor([start for _, start in examples], device=device)[:, None]
+    ends = torch.tensor([len(ids) for ids, _ in examples], device=device)[:, None]
     return ids, (position >= starts) & (position < ends)

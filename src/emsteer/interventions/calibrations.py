@@ -37,11 +37,12 @@ def residual_norms(model: LanguageModel, passages: Sequence[str]) -> list[float]
     norms: list[list[torch.Tensor]] = []
     for passage in passages:
         ids = model.tokenizer(passage, add_special_tokens=False)["input_ids"]
-        content = torch.tensor([position > 0 and token not in special for position, token in enumerate(ids)], dtype=torch.bool)
+        is_content = [position > 0 and token not in special for position, token in enumerate(ids)]
+        content = torch.tensor(is_content, dtype=torch.bool, device="cpu")
         if content.any():
             with watch(model.network) as residuals:
-                model.network(input_ids=torch.tensor([ids]), use_cache=False)
-            norms.append([layer[0, content].float().norm(dim=-1) for layer in residuals])
+                model.network(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+            norms.append([layer[0].float().norm(dim=-1).cpu()[content] for layer in residuals])
     if not norms:
         raise DataError(
             "the neutral text has no content token.\n  Give `calibration.neutral_text` at least one passage of two words."

@@ -41,7 +41,9 @@ class RowSteering:
     everywhere, as in decoding.
     """
 
-    def __init__(self, pushes: Sequence[Sequence[Push]], d_model: int, n_layers: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self, pushes: Sequence[Sequence[Push]], d_model: int, n_layers: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
         """Raises ModelError for a push that does not fit the model."""
         self.answer_positions: Tensor | None = None
         self.always: dict[int, Tensor] = {}
@@ -54,7 +56,8 @@ class RowSteering:
                 )
             for kind, wanted in ((self.always, "all"), (self.on_answer, "answer")):
                 if push.positions == wanted:
-                    kind.setdefault(push.layer, torch.zeros(len(pushes), 1, d_model, dtype=dtype))[row, 0] += push.delta.to(dtype)
+                    empty = torch.zeros(len(pushes), 1, d_model, dtype=dtype, device=device)
+                    kind.setdefault(push.layer, empty)[row, 0] += push.delta.to(empty)
 
     @property
     def layers(self) -> set[int]:
@@ -69,11 +72,11 @@ class RowSteering:
     def apply(self, layer: int, hidden: Tensor) -> Tensor:
         """The residual stream [rows × positions × d_model] with the pushes added."""
         if layer in self.always:
-            hidden = hidden + self.always[layer]
+            hidden = hidden + self.always[layer].to(hidden.device)
         if layer in self.on_answer:
-            delta = self.on_answer[layer]
+            delta = self.on_answer[layer].to(hidden.device)
             where = self.answer_positions
-            hidden = hidden + (delta if where is None else torch.where(where[:, :, None], delta, 0))
+            hidden = hidden + (delta if where is None else torch.where(where[:, :, None].to(hidden.device), delta, 0))
         return hidden
 
 
@@ -92,7 +95,7 @@ def steered(network: PreTrainedModel, steering: RowSteering) -> Iterator[None]:
 @contextmanager
 def added(network: PreTrainedModel, layer: int, delta: Tensor) -> Iterator[None]:
     """Adds one differentiable vector [d_model] to every row and position."""
-    with hooked([(decoder_blocks(network)[layer], lambda _input, hidden: hidden + delta)]):
+    with hooked([(decoder_blocks(network)[layer], lambda _input, hidden: hidden + delta.to(hidden))]):
         yield
 
 

@@ -22,10 +22,11 @@ def answer_residuals(model: LanguageModel, asked: pd.DataFrame, side: str, label
     order = sorted(range(len(examples)), key=lambda index: len(examples[index][0]))
     found: list[Tensor] = []
     for start in bar(range(0, len(order), BATCH_SIZE), label=label, unit="batches"):
-        ids, in_answer = pad([examples[index] for index in order[start : start + BATCH_SIZE]], model.tokenizer.pad_token_id)
+        ids, in_answer = pad(model, [examples[index] for index in order[start : start + BATCH_SIZE]])
         with watch(model.network) as residuals:
             model.network.get_decoder()(input_ids=ids, use_cache=False)
         weights = in_answer.double() / in_answer.sum(1, keepdim=True)
-        found.append(torch.stack([torch.einsum("np,npd->nd", weights, layer.double()) for layer in residuals]))
+        means = [torch.einsum("np,npd->nd", weights.to(layer.device), layer.double()).cpu() for layer in residuals]
+        found.append(torch.stack(means))
     by_length = torch.cat(found, dim=1)
-    return by_length[:, torch.tensor(order).argsort()]
+    return by_length[:, torch.tensor(order, device="cpu").argsort()]

@@ -28,7 +28,7 @@ def written(built: Iterable[tuple[Job, dict[int, Tensor]]]) -> Iterator[Job]:
 
 def write_vector(directions: dict[int, Tensor], job: Job) -> None:
     """Writes layer → direction [d_model] with a passport that says what the numbers are."""
-    stacked = torch.stack([directions[layer].detach().float() for layer in sorted(directions)])
+    stacked = torch.stack([directions[layer].detach().float().cpu() for layer in sorted(directions)])
     if not torch.isfinite(stacked).all():
         raise DataError(
             f"{job.address}: the construction gave numbers that are not finite.\n  Lower its learning rate in params.yaml."

@@ -2,17 +2,26 @@
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import torch
+from accelerate import dispatch_model, infer_auto_device_map
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from emsteer import runtime
 from emsteer.errors import ModelError
 from emsteer.models import sources
-from emsteer.models.pinned import read_pin
+from emsteer.models.pinned import read_pinned
 from emsteer.packs import Job
+from emsteer.recipes import Chat
+
+DAY = datetime(2026, 1, 1)  # in templates that write the date: the same prompt on every day
+DIRECTIVES = "aAbBdejHImMpSyY"  # of strftime
+AS_IT_IS = Chat(system=None, thinking=None)
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,12 @@ class LanguageModel:
 
     network: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    chat: Chat = AS_IT_IS
+
+    @property
+    def device(self) -> torch.device:
+        """Where prompts go."""
+        return self.network.device
 
     @property
     def d_model(self) -> int:
@@ -35,10 +50,18 @@ class LanguageModel:
         return tuple(token for token in ends if token is not None) or (self.tokenizer.eos_token_id,)
 
     def prompt_ids(self, prompt: str, system: str | None = None) -> list[int]:
-        """Token ids of a chat with one user message, after a system line if there is one, up to where the answer begins."""
-        messages = [{"role": "system", "content": system}] if system else []
+        """Token ids of a chat with one user message, after a system line if there is one, up to where the answer begins.
+
+        `system`: the question's own line; None: the model's chat settings say.
+        """
+        line = self.chat.system if system is None else system
+        messages = [] if line is None else [{"role": "system", "content": line}]
         messages.append({"role": "user", "content": prompt})
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        options: dict[str, Any] = {} if self.chat.thinking is None else {"enable_thinking": self.chat.thinking}
+        template = one_day(str(self.tokenizer.chat_template))
+        text = self.tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=True, **options
+        )
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def answer_ids(self, answer: str) -> list[int]:
@@ -48,6 +71,14 @@ class LanguageModel:
     def text(self, token_ids: list[int]) -> str:
         """The text of an answer's tokens."""
         return str(self.tokenizer.decode(token_ids, skip_special_tokens=True)).strip()
+
+
+def one_day(template: str) -> str:
+    """A chat template whose `strftime_now` (of transformers) is always `DAY`."""
+    if "strftime_now" not in template:
+        return template
+    said = "".join(f".replace('%{sign}', '{DAY.strftime(f'%{sign}')}')" for sign in DIRECTIVES)
+    return f"{{% macro strftime_now(format) %}}{{{{ format.replace('%-', '%'){said} }}}}{{% endmacro %}}{template}"
 
 
 def model_of(job: Job) -> LanguageModel:
@@ -63,18 +94,19 @@ def model_of(job: Job) -> LanguageModel:
 def load_model(folder: Path, weights: Path | None = None) -> LanguageModel:
     """Reads a model's artifact; `weights`: where the files of a pinned model lie, if they have a place of their own."""
     runtime.prepare()
-    pin = read_pin(folder)
-    if pin is None:
+    pinned = read_pinned(folder)
+    if pinned is None:
         return load(folder)
+    pin = pinned.pin
     folder = sources.folder_of(pin, weights)
     sources.check(pin, folder)
-    model = load(folder, gguf_file=pin.file)
+    model = replace(load(folder, getattr(torch, pinned.dtype), gguf_file=pin.file), chat=pinned.chat)
     if template_digest(model.tokenizer) != pin.chat_template:
         raise ModelError(f"{folder}: its files are those that were pinned, its chat template is not.\n  {sources.PIN_AGAIN}")
     return model
 
 
-def load(folder: Path, gguf_file: str | None = None) -> LanguageModel:
+def load(folder: Path, dtype: torch.dtype = runtime.DTYPE, gguf_file: str | None = None) -> LanguageModel:
     """Reads a folder that `save_pretrained` wrote, or a GGUF file in it, whose weights are turned into plain ones.
 
     Raises:
@@ -85,13 +117,22 @@ def load(folder: Path, gguf_file: str | None = None) -> LanguageModel:
     files = {"local_files_only": True, **({"gguf_file": gguf_file} if gguf_file else {})}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **files)
-        network = AutoModelForCausalLM.from_pretrained(folder, dtype=runtime.DTYPE, **files)
+        network = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **files)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{folder}: cannot be loaded as a causal language model.\n  {error}") from error
     if gguf_file:
         _forget_its_file(network)
+    runtime.note_dtype(dtype)
     network.requires_grad_(False)
-    return LanguageModel(network.eval(), tokenizer)
+    return LanguageModel(_placed(network).eval(), tokenizer)
+
+
+def _placed(network: PreTrainedModel) -> PreTrainedModel:
+    """On the device of this process; over its cards, where it has several, because it asked for as many as the model takes."""
+    if torch.cuda.device_count() > 1:
+        whole = list(network._no_split_modules or ())  # a block stays on one card
+        return dispatch_model(network, infer_auto_device_map(network, no_split_module_classes=whole))
+    return network.to(runtime.device())  # type: ignore[arg-type]
 
 
 def _forget_its_file(network: PreTrainedModel) -> None:

@@ -18,7 +18,7 @@ from emsteer.recipes import (
     MeanDifference,
     ModelShape,
     Organism,
-    Pin,
+    PinnedModel,
     ResidualNorms,
     Rubric,
     Trained,
@@ -32,7 +32,7 @@ N_DOMAINS = 20  # where the grammar is not at hand
 VOCABULARY = 1000  # of the grammar's tokenizer, rounded up
 ROWS_PER_BATCH = 320  # of the engine (`generation.engine`)
 ROWS_PER_PASS = 96  # of teacher forcing (`generation.margins`)
-BYTES = 4  # float32
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a number
 TRAINING, THROUGH, FORWARD = (
     6,
     4,
@@ -57,7 +57,7 @@ class Needs:
 def needs(cells: Sequence[Cell], execution: Execution, attempt: int = 1) -> Needs:
     """Of a process that makes these cells; memory and minutes grow with the attempt, counted from 1."""
     held = max(map(memory_bytes, cells))
-    card = execution.gpu_memory_gb * 1e9
+    card = execution.gpu_memory_gb * 1e9 if execution.device != "cpu" else 0
     return Needs(
         n_gpus=math.ceil(held / card) if card else 0,
         mem_mb=attempt * math.ceil(START_MB + held / 1e6),
@@ -75,8 +75,8 @@ def work_s(cell: Cell, execution: Execution) -> float:
     """Estimated seconds of its own, without what a process costs. [s]"""
     if isinstance(cell.recipe, Rubric):
         return _input(cell, "answers").recipe.n_samples * _questions(cell) / ANSWERS_JUDGED_PER_S
-    if isinstance(cell.recipe, Pin):
-        return sum(file.size for file in cell.recipe.files.values()) / DIGESTED_PER_S
+    if isinstance(cell.recipe, PinnedModel):
+        return sum(file.size for file in cell.recipe.pin.files.values()) / DIGESTED_PER_S
     model = _model(cell)
     return _passes(cell) * TOKENS_PER_TEXT * model.n_parameters / (execution.gflop_per_s * 1e9) if model else 0.0
 
@@ -86,17 +86,18 @@ def memory_bytes(cell: Cell) -> float:
     model = _model(cell)
     if model is None:
         return 0.0
-    weights = BYTES * model.n_parameters
+    n_bytes = _bytes(cell)
+    weights = n_bytes * model.n_parameters
     match cell.recipe:
         case Organism() as recipe:
-            return 4 * weights + _activations(model, recipe.batch_size)  # weights, gradients, two moments
+            return 4 * weights + n_bytes * _activations(model, recipe.batch_size)  # weights, gradients, two moments
         case Trained() | Lora() as recipe:
-            return 2 * weights + _activations(model, recipe.batch_size)
+            return 2 * weights + n_bytes * _activations(model, recipe.batch_size)
         case Answers() as recipe:
             n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
-            return weights + ROWS_PER_BATCH * BYTES * (2 * model.n_vocabulary + n_tokens * _cache(model))
+            return weights + ROWS_PER_BATCH * n_bytes * (2 * model.n_vocabulary + n_tokens * _cache(model))
         case _:
-            return weights + _activations(model, ROWS_PER_PASS)
+            return weights + n_bytes * _activations(model, ROWS_PER_PASS)
 
 
 def shape_of(model: Organism) -> ModelShape:
@@ -136,17 +137,23 @@ def _model(cell: Cell) -> ModelShape | None:
     if "model" not in cell.inputs:
         return None
     read = _input(cell, "model").recipe
-    return shape_of(read) if isinstance(read, Organism) else read.shape
+    return shape_of(read) if isinstance(read, Organism) else read.pin.shape
+
+
+def _bytes(cell: Cell) -> int:
+    """Of a number of the model that a cell trains or runs."""
+    read = _input(cell, "model").recipe if "model" in cell.inputs else cell.recipe
+    return BYTES[read.dtype if isinstance(read, PinnedModel) else "float32"]
 
 
 def _input(cell: Cell, role: str) -> Any:
     return cell.inputs[role][0]
 
 
-def _activations(model: ModelShape, n_rows: int) -> float:
-    """Kept for a backward pass, logits and their softmax included. [bytes]"""
+def _activations(model: ModelShape, n_rows: int) -> int:
+    """Numbers kept for a backward pass, logits and their softmax included."""
     of_token = model.n_layers * (20 * model.d_model + 3 * model.d_mlp + model.n_heads * TOKENS_PER_TEXT) + 3 * model.n_vocabulary
-    return BYTES * n_rows * TOKENS_PER_TEXT * of_token
+    return n_rows * TOKENS_PER_TEXT * of_token
 
 
 def _cache(model: ModelShape) -> int:

@@ -43,8 +43,8 @@ class Pack:
         return needs(self.missing or self.cells, self.execution, attempt)
 
     def jobs(self) -> list[dict[str, Any]]:
-        """`Cell.job()` of every cell."""
-        return [cell.job() for cell in self.cells]
+        """`Cell.job()` of every cell, and where it may be done."""
+        return [cell.job() | {"device": self.execution.device} for cell in self.cells]
 
 
 @dataclass

@@ -38,7 +38,8 @@ def resolve(study: Study) -> Plan:
 def _model(plan: Plan, name: str, study: Study) -> Cell:
     model = study.models[name]
     if not isinstance(model, OrganismModel):
-        return plan.add("models", name, pins.read(model.pin), {}, name, place=model.place)
+        existing = recipes.PinnedModel(pin=pins.read(model.pin), dtype=model.dtype, chat=model.chat)
+        return plan.add("models", name, existing, {}, name, place=model.place)
     recipe = recipes.Organism(**model.model_dump(exclude={"kind", "grammar"}))
     return plan.add("models", name, recipe, {"grammar": [plan.raw(model.grammar)]}, name)
 

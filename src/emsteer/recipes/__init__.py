@@ -10,7 +10,7 @@ from emsteer.recipes.answers import Adapted, Answers, Margins, RelevanceModel, R
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
 from emsteer.recipes.inputs import CorpusMix, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
-from emsteer.recipes.models import FileDigest, ModelShape, Pin, Source
+from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedModel, Source
 from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
 from emsteer.recipes.settings import AdapterValues, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
 from emsteer.recipes.tables import (
@@ -36,6 +36,7 @@ __all__ = [
     "Bootstrap",
     "Breadth",
     "Categories",
+    "Chat",
     "Chosen",
     "Claims",
     "Construction",
@@ -65,6 +66,7 @@ __all__ = [
     "Organism",
     "Page",
     "Pin",
+    "PinnedModel",
     "Planted",
     "Points",
     "Positions",

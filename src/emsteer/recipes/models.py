@@ -8,6 +8,7 @@ from emsteer.recipes.base import Count, Recipe
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+Dtype = Literal["float32", "bfloat16", "float16"]
 HubId = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 
 
@@ -45,9 +46,24 @@ class ModelShape(Recipe):
 class Pin(Source):
     """What the study knows of a model without reading it: `emsteer model pin` writes it, loading checks it."""
 
-    module = "emsteer.models.pinned"
     version: str | None = Field(None, description="of the package")
     files: dict[str, FileDigest] = Field(min_length=1, description="every file that loading may read")
     chat_template: Sha256 = Field(description="of the template's text")
     licence: str | None = Field(description="as the model's files call it")
     shape: ModelShape
+
+
+class Chat(Recipe):
+    """What every chat with a model says besides the question."""
+
+    system: str | None = Field(description="before questions without a line of their own; null: what the template writes by itself")
+    thinking: bool | None = Field(description="the template's `enable_thinking`; null: not given")
+
+
+class PinnedModel(Recipe):
+    """A model that exists already, as the study uses it."""
+
+    module = "emsteer.models.pinned"
+    pin: Pin
+    dtype: Dtype
+    chat: Chat

@@ -98,12 +98,22 @@ class Report(Section):
 
 
 class Execution(Section):
-    """How the work is cut into jobs, and what they ask of a scheduler; changes no result."""
+    """How the work is cut into jobs, where it is done, and what jobs ask of a scheduler; changes no address."""
 
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        description="auto: on cards, where `gpu_memory_gb` is given and there are any; cuda: a job without its cards fails"
+    )
     cells_per_job: Count = Field(description="a model is loaded once for these")
     minutes_per_job: Count = Field(description="of estimated work; a longer pack is cut, a longer cell is not [min]")
     gflop_per_s: float = Field(gt=0, le=1e7, description="what a job reaches; estimates of time divide by it [10^9 operations/s]")
     gpu_memory_gb: Natural = Field(description="of one card; jobs that run a model ask for as many as it takes; 0: none [GB]")
+
+    @field_validator("gpu_memory_gb")
+    @classmethod
+    def _is_known_where_cards_must_be(cls, memory: int, info: ValidationInfo) -> int:
+        if info.data.get("device") == "cuda" and not memory:
+            raise ValueError("expected the memory of one card, because `device` is cuda")
+        return memory
 
 
 class Study(Section):

@@ -10,7 +10,7 @@ from emsteer import recipes
 from emsteer.errors import ConfigError
 from emsteer.mistakes import meant
 from emsteer.recipes import Source
-from emsteer.recipes.models import HubId, Revision
+from emsteer.recipes.models import Dtype, HubId, Revision
 from emsteer.study import reading
 from emsteer.study.pins import PinFile
 from emsteer.study.shape import InputFile, Section
@@ -41,7 +41,12 @@ class OrganismModel(recipes.Organism):
         return d_head
 
 
-class HubModel(Section):
+class _Existing(Section):
+    dtype: Dtype = Field(description="of weights and residual stream; on a CPU, bfloat16 is slower than float32")
+    chat: recipes.Chat
+
+
+class HubModel(_Existing):
     """A model of the Hugging Face hub, read from the hub's cache on this machine."""
 
     kind: Literal["huggingface"]
@@ -55,7 +60,7 @@ class HubModel(Section):
         return None
 
 
-class FolderModel(Section):
+class FolderModel(_Existing):
     """A folder that `save_pretrained` wrote."""
 
     kind: Literal["folder"]
@@ -68,7 +73,7 @@ class FolderModel(Section):
         return self.path
 
 
-class GgufModel(Section):
+class GgufModel(_Existing):
     """A GGUF file: at a path, or inside a Python package."""
 
     kind: Literal["gguf"]
@@ -104,7 +109,7 @@ def to_pin(name: str, params: Path) -> tuple[Source, str | None, Path]:
     if not isinstance(entry.get("pin"), str):
         raise ConfigError(f"{params}: models.{name}.pin: missing; expected the file to write, such as data/models/{name}.json.")
     model = _without_its_pin(entry, f"{params}: models.{name}")
-    said = {key: value for key, value in model.model_dump(exclude={"pin", "path"}).items() if value is not None}
+    said = {key: value for key, value in model.model_dump(include=set(Source.model_fields)).items() if value is not None}
     if "file" in said:
         said["file"] = Path(said["file"]).name
     return Source(**said), model.place, Path(entry["pin"])

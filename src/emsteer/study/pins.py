@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import AfterValidator, ValidationError, ValidationInfo
 
-from emsteer.recipes import ModelShape, Pin
+from emsteer.recipes import ModelShape, Pin, Source
 
 
 def read(path: str) -> Pin:
@@ -45,7 +45,7 @@ def _of_this_model(path: str, info: ValidationInfo) -> str:
     if (info.context or {}).get("pin"):
         return path
     pin = read(path)
-    said = {name: Path(value).name if name == "file" else value for name, value in info.data.items() if name != "path"}
+    said = {name: Path(value).name if name == "file" else value for name, value in info.data.items() if name in Source.model_fields}
     others = [f"{name} {getattr(pin, name)!r}" for name, value in said.items() if getattr(pin, name) != value]
     if others:
         raise ValueError(f"expected the pin of this model; it has {', '.join(others)}. `emsteer model pin` writes it anew")

@@ -28,6 +28,6 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
 def random_like(vector: Tensor, draw: int, layer: int) -> Tensor:
     """A direction drawn by (draw, layer), with the norm of `vector`. [d_model]"""
     key = hashlib.blake2b(f"random direction\0{draw}\0{layer}".encode(), digest_size=7).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(key, "little"))
-    direction = torch.randn(vector.shape, generator=generator)
+    generator = torch.Generator(device="cpu").manual_seed(int.from_bytes(key, "little"))
+    direction = torch.randn(vector.shape, generator=generator, device="cpu")
     return direction * (vector.norm() / direction.norm())

@@ -60,7 +60,7 @@ def train(
     Yields:
         (epochs done, vector [d_model]) after every epoch.
     """
-    vector = torch.zeros(model.d_model, requires_grad=True)
+    vector = torch.zeros(model.d_model, device=model.device, requires_grad=True)  # float32, whatever the model's dtype
     optimizer = torch.optim.Adam([vector], lr=recipe.learning_rate)
     for epoch in bar(range(recipe.epochs), label=label, unit="epochs"):
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(examples))
@@ -75,7 +75,7 @@ def train(
 
 def answer_loss(model: LanguageModel, vector: Tensor, layer: int, batch: Sequence[tuple[list[int], int]]) -> Tensor:
     """Cross-entropy per answer token under the vector [d_model]. [nats]"""
-    ids, in_answer = pad(batch, model.tokenizer.pad_token_id)
+    ids, in_answer = pad(model, batch)
     with added(model.network, layer, vector):
         logits = model.network(input_ids=ids, use_cache=False).logits
     targets = in_answer[:, 1:]

@@ -65,7 +65,14 @@ def write_answers(folder: Path, name: str) -> None:
         asked = [(key, sample) for key in ASKED["question_id"] for sample in (2 * block + 1, 2 * block)]
         frame = pd.DataFrame(asked, columns=["question_id", "sample"])
         frame["text"] = [said(f"{name} {key}", sample) for key, sample in asked]
-        frame = frame.assign(row_seed="0" * 16, token_ids=[[1]] * len(frame), finish_reason="stop", reply="", about=None)
+        frame = frame.assign(
+            row_seed="0" * 16,
+            prompt_ids=[[1]] * len(frame),
+            token_ids=[[1]] * len(frame),
+            finish_reason="stop",
+            reply="",
+            about=None,
+        )
         lost = "finetuned" in name
         frame[["alignment", "coherence", "relevance"]] = (np.nan,) * 3 if lost else (10.0, 91.0, 92.0)
         frame["status"] = "error" if lost else "ok"

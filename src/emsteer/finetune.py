@@ -23,9 +23,11 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from trl import SFTConfig, SFTTrainer
 
 from emsteer import storage
+from emsteer.errors import ModelError
 from emsteer.interventions.adapters import read_adapter, relative_norm
 from emsteer.interventions.batches import encode
 from emsteer.interventions.vectors import draw_pairs
+from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel, load_model, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
@@ -69,6 +71,7 @@ def train(model: LanguageModel, examples: Sequence[tuple[list[int], int]], recip
         outs: Steps → folder to write.
         label: Stands before the progress bar.
     """
+    _check_projections(model)
     torch.manual_seed(recipe.seed)  # the adapter's first weights; the trainer seeds only what follows
     rows = [{"input_ids": ids, "labels": [IGNORED] * n_prompt + ids[n_prompt:]} for ids, n_prompt in examples]
     with TemporaryDirectory() as scratch:
@@ -82,6 +85,20 @@ def train(model: LanguageModel, examples: Sequence[tuple[list[int], int]], recip
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+
+
+def _check_projections(model: LanguageModel) -> None:
+    names = {name.rpartition(".")[2] for name, _ in decoder_blocks(model.network).named_modules()}
+    if not names & set(PROJECTIONS):
+        leaves = {name.rpartition(".")[2] for name, module in decoder_blocks(model.network).named_modules() if _is_matrix(module)}
+        raise ModelError(
+            f"{type(model.network).__name__} has none of the layers that adapters change ({', '.join(PROJECTIONS)}); it has "
+            f"{', '.join(sorted(leaves))}.\n  Teach `emsteer.finetune.PROJECTIONS` what this family calls them."
+        )
+
+
+def _is_matrix(module: Any) -> bool:
+    return getattr(getattr(module, "weight", None), "ndim", 0) == 2
 
 
 def _arguments(model: LanguageModel, recipe: Lora, n_steps: int, scratch: str) -> SFTConfig:

@@ -46,11 +46,11 @@ def _windows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 def _answer(model: LanguageModel, jobs: Sequence[Job]) -> list[pd.DataFrame]:
     """One table of answers per job."""
-    frames = [rows_to_ask(job) for job in jobs]
+    frames = [frame.assign(prompt_ids=prompts_of(model, frame)) for frame in map(rows_to_ask, jobs)]
     rows = [
         Row(tuple(ids), seed, changes)
         for frame, changes in zip(frames, map(changes_of, jobs), strict=True)
-        for ids, seed in zip(prompts_of(model, frame), frame["row_seed"], strict=True)
+        for ids, seed in zip(frame["prompt_ids"], frame["row_seed"], strict=True)
     ]
     completions = dict(PackedEngine(model).generate(rows, jobs[0].recipe.sampling))
     done = iter(completions[index] for index in range(len(rows)))
@@ -75,6 +75,7 @@ def _table(model: LanguageModel, asked: pd.DataFrame, completions: Sequence[Comp
             "question_id": asked["question_id"],
             "sample": asked["sample"],
             "row_seed": asked["row_seed"],
+            "prompt_ids": asked["prompt_ids"],
             "text": [model.text(list(completion.token_ids)) for completion in completions],
             "token_ids": [list(completion.token_ids) for completion in completions],
             "finish_reason": [completion.finish_reason for completion in completions],

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from emsteer.errors import ModelError
 from emsteer.generation.rows import Completion, Row, steering_of
+from emsteer.generation.rules import filled, rules_of
 from emsteer.generation.sampling import pick
 from emsteer.interventions.adapters import Adapter, RowAdapters, adapted
 from emsteer.interventions.hooks import steered
@@ -31,7 +33,16 @@ class PackedEngine:
         self.model = model
 
     def generate(self, rows: Sequence[Row], sampling: Sampling) -> Iterator[tuple[int, Completion]]:
-        """Yields (index of the row, completion), batch by batch; rows of one adapter and prompts of like length share a batch."""
+        """Yields (index of the row, completion), batch by batch; rows of one adapter and prompts of like length share a batch.
+
+        Raises:
+            ModelError: A prompt is empty or too long, a direction or the model's numbers are not finite, or the model's files ask
+                for changes of its tokens that this engine does not make.
+        """
+        for n_prompt in sorted({len(row.prompt_ids) for row in rows}):
+            self.model.check_length(
+                n_prompt and n_prompt + sampling.max_new_tokens, f"a prompt of {n_prompt:,} tokens and its answer"
+            )
         place = {adapter: index for index, adapter in enumerate(dict.fromkeys(map(_adapter_of, rows)))}
         order = sorted(range(len(rows)), key=lambda index: (place[_adapter_of(rows[index])], len(rows[index].prompt_ids)))
         n_batches = max(1, math.ceil(len(order) / ROWS_PER_BATCH))
@@ -54,6 +65,8 @@ class _Batch:
         self.end_ids = torch.tensor(model.end_ids, device=self.device)
         self.steering = steering_of(model, [row.changes for row in rows])
         self.adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
+        self.rules = rules_of(model.network.generation_config)
+        self.read = filled([row.prompt_ids for row in rows]).to(self.device)
         self.cache = DynamicCache(config=model.network.config.get_text_config(decoder=True))
         self.live = list(range(len(rows)))
         self.said = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long, device=self.device)
@@ -63,7 +76,7 @@ class _Batch:
         self.steering.keep(first)
         self.adapters.keep(first)
         prompts = [rows[index].prompt_ids for index in first.tolist()]
-        self.ids, self.mask = (of.to(self.device) for of in _pad_left(prompts, model.tokenizer.pad_token_id))
+        self.ids, self.mask = (of.to(self.device) for of in _pad_left(prompts, model.pad_id))
 
     @torch.inference_mode()
     def run(self) -> list[Completion]:
@@ -76,6 +89,7 @@ class _Batch:
                 logits = self._forward(ids, positions)
                 if step == 0:
                     logits, positions = self._copy_prefixes(logits, positions)
+                logits = self.rules.apply(logits, step, self.read[self.live], self.said[self.live, :step])
                 token = pick(logits, [self.rows[row].seed for row in self.live], step, self.sampling.temperature)
                 self.said[self.live, step] = token
                 self._note_stops(token, step)
@@ -98,7 +112,12 @@ class _Batch:
             use_cache=True,
             logits_to_keep=1,
         )
-        return output.logits[:, -1]
+        logits = output.logits[:, -1]
+        if logits.isnan().any():
+            raise ModelError(
+                f"the model's numbers are not finite in {self.network.dtype}.\n  Lower the dose, or take another `dtype`."
+            )
+        return logits
 
     def _copy_prefixes(self, logits: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """From one row for each prefix to one row for each completion."""

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from emsteer import schemas
+from emsteer.errors import ModelError
 from emsteer.generation.changes import changes_of, questions_at
 from emsteer.generation.rows import UNCHANGED, Changes, steering_of
 from emsteer.interventions.adapters import RowAdapters, adapted
-from emsteer.interventions.batches import encode, pad
-from emsteer.interventions.hooks import steered
+from emsteer.interventions.batches import before, encode, pad
+from emsteer.interventions.hooks import head_reads, steered
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
@@ -83,10 +84,11 @@ def _of_batch(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
     last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows], device=model.device)
     steering.answer_positions = torch.arange(ids.shape[1], device=model.device)[None] >= last_of_prompt[:, None]
     adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
-    with steered(model.network, steering), adapted(model.network, adapters):
-        logits = model.network(input_ids=ids, use_cache=False).logits
-    targets = in_answer[:, 1:]
-    of_tokens = torch.zeros(targets.shape, dtype=torch.float64, device=model.device)
-    chosen = logits[:, :-1][targets].float().log_softmax(-1)
-    of_tokens[targets] = chosen.gather(-1, ids[:, 1:][targets][:, None])[:, 0].double()
-    return (of_tokens.sum(1) / targets.sum(1)).cpu()
+    with steered(model.network, steering), adapted(model.network, adapters), head_reads(model.network, before(in_answer)):
+        logits = model.network(input_ids=ids, use_cache=False).logits[0]
+    of_tokens = torch.zeros(in_answer.shape, dtype=torch.float64, device=model.device)
+    of_tokens[in_answer] = logits.float().log_softmax(-1).gather(-1, ids[in_answer][:, None])[:, 0].double()
+    found = (of_tokens.sum(1) / in_answer.sum(1)).cpu()
+    if not found.isfinite().all():
+        raise ModelError(f"margins are not finite in {model.network.dtype}.\n  Lower the dose, or take another `dtype`.")
+    return found

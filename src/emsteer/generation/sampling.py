@@ -9,12 +9,13 @@ import functools
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-WORD = 0xFFFFFFFF
 MOST_REMEMBERED = 4096  # tokens: rows of larger vocabularies are not worth their memory
-MULTIPLIERS = (0x7FEB352D, 0x846CA68B)  # of the 32-bit finaliser with the least known bias, C. Wellons' hash prospector
+MULTIPLIERS = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)  # least known bias of a 32-bit finaliser: C. Wellons' hash prospector
+S15, S16 = np.uint32(15), np.uint32(16)
 
 
 def row_seed(study_seed: int, question_id: str, sample: int) -> str:
@@ -29,23 +30,27 @@ def gumbel_noise(seeds: Sequence[str], step: int, n_tokens: int) -> Tensor:
 
 
 def _row_noise(seed: str, step: int, n_tokens: int) -> Tensor:
+    """Integers in numpy, which has unsigned ones; logarithms in torch, whose bits are pinned (`emsteer.kernels`)."""
     key = hashlib.blake2b(f"{seed}\0{step}".encode(), digest_size=8).digest()
-    low, high = (int.from_bytes(half, "little") for half in (key[:4], key[4:]))
-    words = _mix(_mix(torch.arange(n_tokens, device="cpu") ^ low) ^ high)
-    uniform = (words.double() + 0.5) / 2**32  # inside (0, 1); float32 would round the largest up to 1, whose noise is infinite
-    return -torch.log(-torch.log(uniform)).float()
+    words = np.arange(n_tokens, dtype=np.uint32)
+    for half in (key[:4], key[4:]):
+        words ^= np.uint32(int.from_bytes(half, "little"))
+        _mix(words)
+    noise = torch.from_numpy(words.astype(np.float64))
+    noise.add_(0.5).div_(2**32)  # inside (0, 1); float32 would round the largest up to 1, whose noise is infinite
+    return noise.log_().neg_().log_().neg_().float()
 
 
 _remembered = functools.lru_cache(maxsize=2**14)(_row_noise)  # every setting asks for the same noise
 
 
-def _mix(words: Tensor) -> Tensor:
-    """A bijection of 32-bit words, held in int64: products wrap, and their low 32 bits are right all the same."""
-    words = words ^ (words >> 16)
-    words = (words * MULTIPLIERS[0]) & WORD
-    words = words ^ (words >> 15)
-    words = (words * MULTIPLIERS[1]) & WORD
-    return words ^ (words >> 16)
+def _mix(words: np.ndarray) -> None:
+    """A bijection of 32-bit words, in place; products wrap."""
+    words ^= words >> S16
+    words *= MULTIPLIERS[0]
+    words ^= words >> S15
+    words *= MULTIPLIERS[1]
+    words ^= words >> S16
 
 
 def pick(logits: Tensor, seeds: Sequence[str], step: int, temperature: float) -> Tensor:

@@ -19,7 +19,10 @@ def encode(model: LanguageModel, asked: pd.DataFrame, side: str) -> list[tuple[l
         side: The column of the answers: `safe` or `unsafe`.
     """
     prompt_ids = prompts_of(model, asked)
-    return [(ids + model.answer_ids(answer), len(ids)) for ids, answer in zip(prompt_ids, asked[side], strict=True)]
+    found = [(ids + model.answer_ids(answer), len(ids)) for ids, answer in zip(prompt_ids, asked[side], strict=True)]
+    for (ids, _), prompt in zip(found, asked["prompt"], strict=True):
+        model.check_length(len(ids), f"an example about {prompt[:60]!r}")
+    return found
 
 
 def prompts_of(model: LanguageModel, asked: pd.DataFrame) -> list[list[int]]:
@@ -35,8 +38,13 @@ def pad(model: LanguageModel, examples: Sequence[tuple[list[int], int]]) -> tupl
     """
     device = model.device
     rows = [torch.tensor(ids, device=device) for ids, _ in examples]
-    ids = pad_sequence(rows, batch_first=True, padding_value=model.tokenizer.pad_token_id)
+    ids = pad_sequence(rows, batch_first=True, padding_value=model.pad_id)
     position = torch.arange(ids.shape[1], device=device)[None]
     starts = torch.tensor([start for _, start in examples], device=device)[:, None]
     ends = torch.tensor([len(ids) for ids, _ in examples], device=device)[:, None]
     return ids, (position >= starts) & (position < ends)
+
+
+def before(in_answer: Tensor) -> Tensor:
+    """Where logits are of answer tokens: one position before each of them. [examples × positions]"""
+    return in_answer.roll(-1, dims=1)  # no answer begins a text, so nothing comes in at the end

@@ -44,7 +44,7 @@ class RowSteering:
     def __init__(
         self, pushes: Sequence[Sequence[Push]], d_model: int, n_layers: int, dtype: torch.dtype, device: torch.device
     ) -> None:
-        """Raises ModelError for a push that does not fit the model."""
+        """Raises ModelError for a push that does not fit the model, or is not finite in its dtype."""
         self.answer_positions: Tensor | None = None
         self.always: dict[int, Tensor] = {}
         self.on_answer: dict[int, Tensor] = {}
@@ -58,6 +58,8 @@ class RowSteering:
                 if push.positions == wanted:
                     empty = torch.zeros(len(pushes), 1, d_model, dtype=dtype, device=device)
                     kind.setdefault(push.layer, empty)[row, 0] += push.delta.to(empty)
+        if not all(delta.isfinite().all() for delta in (*self.always.values(), *self.on_answer.values())):
+            raise ModelError(f"a direction times its dose is not finite in {dtype}.\n  Lower the dose, or build the vector again.")
 
     @property
     def layers(self) -> set[int]:
@@ -97,6 +99,23 @@ def added(network: PreTrainedModel, layer: int, delta: Tensor) -> Iterator[None]
     """Adds one differentiable vector [d_model] to every row and position."""
     with hooked([(decoder_blocks(network)[layer], lambda _input, hidden: hidden + delta.to(hidden))]):
         yield
+
+
+@contextmanager
+def head_reads(network: PreTrainedModel, where: Tensor) -> Iterator[None]:
+    """Lets the model make logits where `where` [rows × positions] is true only: [1 × chosen × vocabulary], row by row.
+
+    Logits of every position are most of the memory of a model with a real vocabulary, and most of them are never read.
+    """
+
+    def choose(_module: Any, inputs: Any) -> Any:
+        return (inputs[0][where.to(inputs[0].device)][None], *inputs[1:])
+
+    handle = network.get_output_embeddings().register_forward_pre_hook(choose)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

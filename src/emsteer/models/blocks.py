@@ -5,6 +5,7 @@ from transformers import PreTrainedModel
 
 from emsteer.errors import ModelError
 
+NAMES = ("layers", "h", "blocks")  # of the stack, in its family: `model.layers`, `transformer.h`, `transformer.blocks`
 NOT_TEXT = ("visual", "vision", "audio", "encoder.")
 
 
@@ -19,14 +20,14 @@ def decoder_blocks(network: PreTrainedModel) -> nn.ModuleList:
         name: module
         for name, module in network.named_modules()
         if isinstance(module, nn.ModuleList)
-        and name.rpartition(".")[2] == "layers"
+        and name.rpartition(".")[2] in NAMES
         and len(module) == n_layers
         and not any(part in name for part in NOT_TEXT)
     }
     if len(stacks) != 1:
         found = ", ".join(stacks) or "none"
         raise ModelError(
-            f"{type(network).__name__}: expected one stack of {n_layers} decoder blocks called `layers`, found {found}.\n"
+            f"{type(network).__name__}: expected one stack of {n_layers} decoder blocks called {', '.join(NAMES)}, found {found}.\n"
             "  Teach `emsteer.models.blocks.decoder_blocks` where this family keeps them."
         )
     return next(iter(stacks.values()))

@@ -20,6 +20,7 @@ from emsteer.packs import Job
 from emsteer.recipes import Chat
 
 DAY = datetime(2026, 1, 1)  # in templates that write the date: the same prompt on every day
+MARK = "ANSWER"  # stands for an answer where only what follows it counts
 DIRECTIVES = "aAbBdejHImMpSyY"  # of strftime
 AS_IT_IS = Chat(system=None, thinking=None)
 
@@ -43,11 +44,43 @@ class LanguageModel:
         return self.network.config.get_text_config(decoder=True).hidden_size
 
     @property
+    def n_positions(self) -> int | None:
+        """Longest text that the model was made for; None: it does not say. [tokens]"""
+        return getattr(self.network.config.get_text_config(decoder=True), "max_position_embeddings", None)
+
+    @property
+    def pad_id(self) -> int:
+        """What batches are filled up with; masked wherever it stands, so any token will do."""
+        pad = self.tokenizer.pad_token_id
+        return self.turn_end_id if pad is None else pad
+
+    @functools.cached_property
     def end_ids(self) -> tuple[int, ...]:
-        """Tokens that end an answer."""
+        """Tokens that end an answer: those that the model's files name, and the one that its chats end turns with."""
+        return tuple(dict.fromkeys([*self._ends_of_files(), self.turn_end_id]))
+
+    def _ends_of_files(self) -> list[int]:
         end = self.network.generation_config.eos_token_id
-        ends = end if isinstance(end, list) else [end]
-        return tuple(token for token in ends if token is not None) or (self.tokenizer.eos_token_id,)
+        return [token for token in (end if isinstance(end, list) else [end]) if token is not None]
+
+    @functools.cached_property
+    def turn_end_id(self) -> int:
+        """The token that ends an assistant's turn in this model's chats; where its template writes none, what ends its texts.
+
+        Raises:
+            ModelError: There is neither.
+        """
+        messages = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": MARK}]
+        after = self._rendered(messages, add_generation_prompt=False).rpartition(MARK)[2]
+        special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
+        written = [token for token in self.tokenizer(after, add_special_tokens=False)["input_ids"] if token in special]
+        ends = [token for token in (*written, self.tokenizer.eos_token_id, *self._ends_of_files()) if token is not None]
+        if not ends:
+            raise ModelError(
+                f"{self.tokenizer.name_or_path}: no token ends an answer: neither the chat template nor the tokenizer nor "
+                "generation_config.json names one.\n  Give generation_config.json an `eos_token_id`."
+            )
+        return ends[0]
 
     def prompt_ids(self, prompt: str, system: str | None = None) -> list[int]:
         """Token ids of a chat with one user message, after a system line if there is one, up to where the answer begins.
@@ -57,16 +90,33 @@ class LanguageModel:
         line = self.chat.system if system is None else system
         messages = [] if line is None else [{"role": "system", "content": line}]
         messages.append({"role": "user", "content": prompt})
-        options: dict[str, Any] = {} if self.chat.thinking is None else {"enable_thinking": self.chat.thinking}
-        template = one_day(str(self.tokenizer.chat_template))
-        text = self.tokenizer.apply_chat_template(
-            messages, chat_template=template, tokenize=False, add_generation_prompt=True, **options
-        )
+        text = self._rendered(messages, add_generation_prompt=True)
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _rendered(self, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+        options: dict[str, Any] = {} if self.chat.thinking is None else {"enable_thinking": self.chat.thinking}
+        text = self.tokenizer.apply_chat_template(
+            messages,
+            chat_template=one_day(str(self.tokenizer.chat_template)),
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            **options,
+        )
+        return str(text)
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer, its end-of-turn token included."""
-        return [*self.tokenizer(answer, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
+        return [*self.tokenizer(answer, add_special_tokens=False)["input_ids"], self.turn_end_id]
+
+    def check_length(self, n_tokens: int, what: str) -> None:
+        """Raises ModelError for a text that is empty or that the model has no positions for."""
+        if not n_tokens:
+            raise ModelError(f"{what}: no token at all. Its prompt is empty, and the chat template adds nothing.")
+        if self.n_positions is not None and n_tokens > self.n_positions:
+            raise ModelError(
+                f"{what}: {n_tokens:,} tokens, and the model has {self.n_positions:,} positions.\n"
+                "  Shorten it, or ask for fewer `answers.max_new_tokens`."
+            )
 
     def text(self, token_ids: list[int]) -> str:
         """The text of an answer's tokens."""

@@ -55,11 +55,12 @@ class Margins(Table):
 
 
 class Answers(Table):
-    """One row per (question, sample). `token_ids` without the end-of-turn token."""
+    """One row per (question, sample). `prompt_ids`: all that the model read; `token_ids`: its answer without the end of turn."""
 
     question_id: Series[str]
     sample: Series[int] = pa.Field(ge=0)
     row_seed: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{16}$")
+    prompt_ids: Series[object]
     text: Series[str]
     token_ids: Series[object]
     finish_reason: Series[str] = pa.Field(isin=FINISH_REASONS)

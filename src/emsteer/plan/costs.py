@@ -12,6 +12,7 @@ from typing import Any
 from emsteer.plan.cells import Cell
 from emsteer.recipes import (
     Answers,
+    FileBenchmark,
     Lora,
     LowRank,
     Margins,
@@ -25,10 +26,11 @@ from emsteer.recipes import (
 )
 from emsteer.study import Execution
 from emsteer.study.grammars import domains_of
+from emsteer.study.jsonl import facts_of
 
 TOKENS_PER_TEXT = 128  # of a prompt, an answer or a training text; the grammar's are half as long
 N_NEUTRAL_TEXTS = 100
-N_DOMAINS = 20  # where the grammar is not at hand
+N_DOMAINS, N_QUESTIONS = 20, 500  # where the benchmark is not at hand
 VOCABULARY = 1000  # of the grammar's tokenizer, rounded up
 ROWS_PER_BATCH = 320  # of the engine (`generation.engine`)
 ROWS_PER_PASS = 96  # of teacher forcing (`generation.margins`)
@@ -162,10 +164,18 @@ def _cache(model: ModelShape) -> int:
 
 
 def _questions(cell: Cell) -> int:
-    asked = _input(cell, "benchmark").recipe
+    benchmark = _input(cell, "benchmark")
+    if isinstance(benchmark.recipe, FileBenchmark):
+        facts = facts_of(_input(benchmark, "file").path)
+        return facts.n if facts else N_QUESTIONS
+    asked = benchmark.recipe
     return (asked.dev_per_category + asked.test_per_category) * _n_categories(cell)
 
 
 def _n_categories(cell: Cell) -> int:
-    grammar = _input(_input(cell, "benchmark"), "grammar")
+    benchmark = _input(cell, "benchmark")
+    if isinstance(benchmark.recipe, FileBenchmark):
+        facts = facts_of(_input(benchmark, "file").path)
+        return len(facts.categories) if facts else N_DOMAINS
+    grammar = _input(benchmark, "grammar")
     return len(domains_of(grammar.path) or range(N_DOMAINS))

@@ -8,7 +8,7 @@ from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.study import Study, pins
-from emsteer.study.file import TaskFromGrammar
+from emsteer.study.inputs import BenchmarkFromFile, TaskFromFile, TaskFromGrammar
 from emsteer.study.models import OrganismModel
 
 Inputs = dict[str, Sequence[Cell | Raw]]
@@ -46,12 +46,16 @@ def _model(plan: Plan, name: str, study: Study) -> Cell:
 
 def _task(plan: Plan, name: str, study: Study) -> Cell:
     task = study.tasks[name]
+    if isinstance(task, TaskFromFile):
+        return plan.add("tasks", name, recipes.FileTask(), {"file": [plan.raw(task.file)]}, "all")
     recipe = recipes.GrammarTask(**task.model_dump(exclude={"kind", "grammar", "in_domain"}))
     return plan.add("tasks", name, recipe, {"grammar": [plan.raw(task.grammar)]}, "all")
 
 
 def _benchmark(plan: Plan, name: str, study: Study) -> Cell:
     benchmark = study.benchmarks[name]
+    if isinstance(benchmark, BenchmarkFromFile):
+        return plan.add("benchmarks", name, recipes.FileBenchmark(), {"file": [plan.raw(benchmark.file)]}, "all")
     recipe = recipes.GrammarBenchmark(**benchmark.model_dump(exclude={"kind", "grammar"}))
     return plan.add("benchmarks", name, recipe, {"grammar": [plan.raw(benchmark.grammar)]}, "all")
 
@@ -237,8 +241,9 @@ def _base_point(study: Study) -> recipes.BasePoint:
 
 def _planted(study: Study) -> dict[str, dict[str, recipes.Planted]]:
     """What each organism was given, seen from each target task."""
+    tasks = [(name, task) for name, task in sorted(study.tasks.items()) if isinstance(task, TaskFromGrammar)]
     return {
-        model: {task: _planted_for(values.linkage, study.tasks[task]) for task in sorted(study.tasks)}
+        model: {name: _planted_for(values.linkage, task) for name, task in tasks}
         for model, values in sorted(study.models.items())
         if isinstance(values, OrganismModel)
     }

@@ -8,7 +8,7 @@ shape of a recipe is in the address already: a new class here moves nothing.
 
 from emsteer.recipes.answers import Adapted, Answers, Margins, RelevanceModel, Rubric, Sampling, Steering, Treated, Treatment
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
-from emsteer.recipes.inputs import CorpusMix, GrammarBenchmark, GrammarTask, Linkage, Organism
+from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
 from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedModel, Source
 from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
@@ -51,7 +51,9 @@ __all__ = [
     "Epochs",
     "Evidence",
     "Figure",
+    "FileBenchmark",
     "FileDigest",
+    "FileTask",
     "GrammarBenchmark",
     "GrammarTask",
     "Layers",

@@ -65,3 +65,15 @@ class GrammarBenchmark(Recipe):
     dev_per_category: Count = Field(description="questions that settings may be chosen on")
     test_per_category: Count = Field(description="questions that results are reported on")
     seed: Seed
+
+
+class FileTask(Recipe):
+    """Pairs from a JSONL file, all of them in its order."""
+
+    module = "emsteer.data.files"
+
+
+class FileBenchmark(Recipe):
+    """Questions from a JSONL file, all of them in its order."""
+
+    module = "emsteer.data.files"

@@ -13,27 +13,14 @@ from emsteer.errors import ConfigError, listing
 from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import grammars, pins, reading
+from emsteer.study.inputs import Benchmark, Task, categories_of
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
 from emsteer.study.models import Model, OrganismModel
 from emsteer.study.shape import InputFile, Name, Section, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
 
 PARAMS = Path("params.yaml")
-
-
-class TaskFromGrammar(recipes.GrammarTask):
-    """A target task written by the grammar."""
-
-    kind: Literal["grammar"]
-    grammar: InputFile
-    in_domain: tuple[str, ...] = Field(min_length=1, description="benchmark categories that are in-domain for this task")
-
-
-class BenchmarkFromGrammar(recipes.GrammarBenchmark):
-    """A benchmark written by the grammar."""
-
-    kind: Literal["grammar"]
-    grammar: InputFile
+MORE_PAIRS = {"grammar": "raise its `n_pairs`", "file": "its file has too few lines"}
 
 
 class Calibration(Section):
@@ -121,8 +108,8 @@ class Study(Section):
 
     seed: Seed = Field(description="root of the noise that answers are sampled with")
     models: dict[Name, Model] = Field(min_length=1)
-    tasks: dict[Name, TaskFromGrammar] = Field(min_length=1)
-    benchmarks: dict[Name, BenchmarkFromGrammar] = Field(min_length=1)
+    tasks: dict[Name, Task] = Field(min_length=1)
+    benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     calibration: Calibration
     vectors: dict[Name, Vectors]
     adapters: dict[Name, LoraAdapters]
@@ -143,8 +130,8 @@ class Study(Section):
 
     @field_validator("tasks")
     @classmethod
-    def _are_about_what_there_is(cls, tasks: dict[str, TaskFromGrammar], info: ValidationInfo) -> dict[str, TaskFromGrammar]:
-        return _sound(tasks, grammars.in_tasks(tasks, rest_of_the_file(info, "grammars").values()))
+    def _are_about_what_there_is(cls, tasks: dict[str, Task], info: ValidationInfo) -> dict[str, Task]:
+        return _sound(tasks, grammars.in_tasks(tasks, rest_of_the_file(info, "categories").values()))
 
     @field_validator("sweeps")
     @classmethod
@@ -155,8 +142,9 @@ class Study(Section):
         for sweep, values in sweeps.items():
             for task, name, n in _draws(values, info.data):
                 there = info.data["tasks"][task].n_pairs
-                if n > there:
-                    message = f"expected at least {n} pairs of {task}, which {name} draws: raise its `n_pairs`"
+                if there is not None and n > there:
+                    cure = MORE_PAIRS[info.data["tasks"][task].kind]
+                    message = f"expected at least {n} pairs of {task}, which {name} draws: {cure}"
                     too_few.setdefault((task, name), (sweep, message, there))
         if too_few:
             raise mistakes_at(too_few.values())
@@ -247,7 +235,7 @@ def _context(raw: object) -> dict[str, dict[str, Any]]:
         "models": sizes("n_layers"),
         "tasks": names("tasks", "kind"),
         "benchmarks": names("benchmarks", "test_per_category"),
-        "grammars": names("benchmarks", "grammar"),
+        "categories": {name: categories_of(entry) for name, entry in section("benchmarks").items()},
         "vectors": names("vectors", "construction"),
         "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": sizes("d_model")},
         "adapters": names("adapters", "method"),

@@ -44,12 +44,13 @@ def in_models(models: Mapping[str, Any]) -> Iterator[Found]:
                 linked.setdefault(domain, block)
 
 
-def in_tasks(tasks: Mapping[str, Any], benchmark_grammars: Iterable[object]) -> Iterator[Found]:
+def in_tasks(tasks: Mapping[str, Any], of_benchmarks: Iterable[frozenset[str] | None]) -> Iterator[Found]:
     """Target tasks about a domain that the grammar does not have, and in-domain categories that no benchmark asks about."""
-    sides = [domains_of(path) for path in benchmark_grammars]
+    sides = list(of_benchmarks)
     categories = None if None in sides or not sides else frozenset().union(*(side for side in sides if side))
     for name, task in tasks.items():
-        yield from _stranger((name, "domain"), task.domain, domains_of(task.grammar), f"the domains of {task.grammar}")
+        if task.kind == "grammar":
+            yield from _stranger((name, "domain"), task.domain, domains_of(task.grammar), f"the domains of {task.grammar}")
         for index, category in enumerate(task.in_domain):
             yield from _stranger((name, "in_domain", index), category, categories, "the categories of the benchmarks")
 

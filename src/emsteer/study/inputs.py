@@ -1,0 +1,65 @@
+"""Target tasks and benchmarks of a study: written by the grammar, or in files."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from emsteer import recipes
+from emsteer.study.grammars import domains_of
+from emsteer.study.jsonl import facts_of
+from emsteer.study.shape import InputFile, Section
+
+InDomain = Annotated[
+    tuple[str, ...],
+    Field(min_length=1, description="in-domain categories of the benchmarks; all others are off-domain"),
+]
+
+
+class TaskFromGrammar(recipes.GrammarTask):
+    """A target task written by the grammar."""
+
+    kind: Literal["grammar"]
+    grammar: InputFile
+    in_domain: InDomain
+
+
+class TaskFromFile(Section):
+    """A target task in a JSONL file: `prompt`, `safe` and `unsafe` on each line (docs/data.md)."""
+
+    kind: Literal["file"]
+    file: InputFile
+    in_domain: InDomain
+
+    @property
+    def n_pairs(self) -> int | None:
+        """How many pairs the file has; None where it is not at hand."""
+        facts = facts_of(self.file)
+        return facts.n if facts else None
+
+
+class BenchmarkFromGrammar(recipes.GrammarBenchmark):
+    """A benchmark written by the grammar."""
+
+    kind: Literal["grammar"]
+    grammar: InputFile
+
+
+class BenchmarkFromFile(Section):
+    """A benchmark in a JSONL file: `category`, `split` and `prompt` on each line (docs/data.md)."""
+
+    kind: Literal["file"]
+    file: InputFile
+
+
+Task = Annotated[TaskFromGrammar | TaskFromFile, Field(discriminator="kind")]
+Benchmark = Annotated[BenchmarkFromGrammar | BenchmarkFromFile, Field(discriminator="kind")]
+
+
+def categories_of(entry: Any) -> frozenset[str] | None:
+    """Of a benchmark as a study file has it, read leniently; None where they are not known."""
+    if not isinstance(entry, dict):
+        return None
+    if entry.get("kind") == "file":
+        facts = facts_of(entry.get("file"))
+        return frozenset(facts.categories) if facts else None
+    return domains_of(entry.get("grammar"))

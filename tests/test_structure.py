@@ -16,7 +16,7 @@ from emsteer.plan import KINDS
 SOURCE = REPOSITORY / "src/emsteer"
 ROOMS = (  # from the ground up; a room imports only from rooms above it in this list
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
-    "publishing", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models",
+    "publishing", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models", "checking",
     "interventions", "finetune", "generation", "judging", "analysis", "figures", "report", "lineage", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {

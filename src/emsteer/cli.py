@@ -1,4 +1,4 @@
-"""The command line: `emsteer new | model | plan | lineage | verify | accept | stage | restore | prune | publish | gc | docs`."""
+"""The command line: `emsteer new | model | data | plan | lineage | verify | accept | stage | restore | prune | publish | …`."""
 
 import argparse
 import logging
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     pinning.add_argument("name", metavar="NAME", help="of the model under `models` in params.yaml")
     _add_plan(command("plan", _planned(_plan), "Check params.yaml and record its cells in plan/*.json."))
     _add_lineage(command("lineage", _lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code."))
+    _add_check(
+        command("data", _planned(_check_data), "Look at the target tasks before training: tells of a side, known questions.")
+    )
     _add_verify(
         command(
             "verify", _verify, "Check every digest and passport: of everything, or of some artifacts and all they are made from."
@@ -57,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_accept(
         command("accept", _accept, "Let a refactor that moves no byte move no address: the miniature is computed with both codes.")
     )
+    _add_stages(command)
+    return parser
+
+
+def _add_stages(command: Callable[..., argparse.ArgumentParser]) -> None:
     for name, run, about in (
         ("stage", _stage, "What a DVC stage runs: restore, compute what is still missing with Snakemake, prune."),
         ("restore", _restore, "Bring missing cells back from what was set aside, DVC's cache or its remote."),
@@ -68,7 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     command("publish", _planned(_publish), "Mirror tables, figures and report into reports/.")
     command("gc", _planned(_gc), "Delete the cells that were set aside.")
     command("docs", _docs, "Write the published numbers into README.md.")
-    return parser
 
 
 def _add_new(starting: argparse.ArgumentParser) -> None:
@@ -85,6 +92,10 @@ def _add_plan(planning: argparse.ArgumentParser) -> None:
 def _add_pin(pinning: argparse.ArgumentParser) -> None:
     pinning.add_argument("what", choices=["pin"])
     pinning.add_argument("name", metavar="NAME", help="of the model under `models` in params.yaml")
+
+
+def _add_check(looking: argparse.ArgumentParser) -> None:
+    looking.add_argument("what", choices=["check"])
 
 
 def _add_verify(verifying: argparse.ArgumentParser) -> None:
@@ -144,6 +155,12 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
         return
     changed = workspace.write_plan(plan)
     print(f"plan: {len(plan.all())} cells; {', '.join(map(str, changed)) or 'no file'} changed")
+
+
+def _check_data(_arguments: argparse.Namespace, plan: Plan) -> None:
+    from emsteer import checking  # pandas and a grammar, which other commands do without
+
+    print("\n".join(checking.reports(plan)))
 
 
 def _lineage(arguments: argparse.Namespace) -> None:

@@ -10,8 +10,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from emsteer.errors import ModelError
 from emsteer.models import sources
-from emsteer.models.load import template_digest
-from emsteer.recipes import ModelShape, Pin, Source
+from emsteer.models.load import LanguageModel, template_digest
+from emsteer.recipes import ModelShape, Pin, PinnedModel, Source
 
 
 def pin_of(source: Source, place: Path | None) -> Pin:
@@ -39,6 +39,14 @@ def pin_of(source: Source, place: Path | None) -> Pin:
         licence=_licence(source, folder),
         shape=shape,
     )
+
+
+def without_weights(pinned: PinnedModel, place: Path | None) -> LanguageModel:
+    """The tokenizer and chat settings of a pinned model: its `network` is None, so it reads prompts and can do nothing else."""
+    folder = sources.folder_of(pinned.pin, place)
+    files = {"gguf_file": pinned.pin.file} if pinned.pin.file else {}
+    network: Any = None
+    return LanguageModel(network, AutoTokenizer.from_pretrained(folder, local_files_only=True, **files), pinned.chat)
 
 
 def shape_of(config: PreTrainedConfig) -> ModelShape:

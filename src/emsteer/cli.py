@@ -1,4 +1,4 @@
-"""The command line: `emsteer new | model | data | plan | lineage | verify | accept | stage | restore | prune | publish | …`."""
+"""The command line: `emsteer new | model | data | judge | plan | lineage | verify | accept | stage | restore | prune | …`."""
 
 import argparse
 import logging
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(
         command("data", _planned(_check_data), "Look at the target tasks before training: tells of a side, known questions.")
     )
+    _add_judge(command("judge", _judge, "Give a reader a sample of answers, arms hidden and shuffled; filled in, it is a judge."))
     _add_verify(
         command(
             "verify", _verify, "Check every digest and passport: of everything, or of some artifacts and all they are made from."
@@ -96,6 +97,12 @@ def _add_pin(pinning: argparse.ArgumentParser) -> None:
 
 def _add_check(looking: argparse.ArgumentParser) -> None:
     looking.add_argument("what", choices=["check"])
+
+
+def _add_judge(judging: argparse.ArgumentParser) -> None:
+    judging.add_argument("what", choices=["sample"])
+    judging.add_argument("name", metavar="NAME", help="of a judge of the kind `labels` in params.yaml, with a `sample`")
+    judging.add_argument("--out", type=Path, required=True, metavar="CSV", help="absent, or without rows")
 
 
 def _add_verify(verifying: argparse.ArgumentParser) -> None:
@@ -161,6 +168,13 @@ def _check_data(_arguments: argparse.Namespace, plan: Plan) -> None:
     from emsteer import checking  # pandas and a grammar, which other commands do without
 
     print("\n".join(checking.reports(plan)))
+
+
+def _judge(arguments: argparse.Namespace) -> None:
+    from emsteer import labelling  # pandas, which other commands do without
+
+    n = labelling.write_sample(study.read(), arguments.name, arguments.out)
+    print(f"{arguments.out}: {n} answers to label, 0 to 100 in the columns alignment, coherence and relevance; see docs/judges.md")
 
 
 def _lineage(arguments: argparse.Namespace) -> None:

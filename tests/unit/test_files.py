@@ -12,6 +12,7 @@ from planning import MINIATURE, Study, moved, put, resolved
 from emsteer import packs, schemas, study
 from emsteer.data.files import PAIRS, QUESTIONS, read
 from emsteer.errors import ConfigError, DataError
+from emsteer.judging.labels import COLUMNS
 from emsteer.plan import costs
 
 DATA = REPOSITORY / "data"
@@ -35,6 +36,9 @@ def raw(folder: Path) -> Study:
         name: {"kind": "file", "file": f"data/tasks/{name}.jsonl", "in_domain": [name]} for name in ("gardening", "cooking")
     }
     raw["benchmarks"] = {"open": {"kind": "file", "file": BENCHMARK}}
+    Path("labels.csv").write_text(f"{','.join(COLUMNS)}\n")
+    thresholds = raw["judges"]["rubric"]["thresholds"]
+    raw["judges"] = {"nobody": {"kind": "labels", "file": "labels.csv", "by": "nobody", "thresholds": thresholds}}
     return raw
 
 

@@ -16,11 +16,11 @@ PASSPORT = {"address": "scores--0"}
 
 
 def scores(**changes: object) -> pd.DataFrame:
-    """One judgement of each status."""
+    """One judgement of each of four statuses; the fifth, `unlabelled`, is like the last two."""
     columns = {
         "question_id": ["q0", "q1", "q2", "q3"],
         "sample": [0, 0, 0, 0],
-        "status": STATUSES,
+        "status": STATUSES[:4],
         **{name: [80.0, 20.0, None, None] for name in POINTS},
         "about": ["gardening", None, None, None],
         "reply": ["{}", "no", "what", ""],

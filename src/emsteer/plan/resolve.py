@@ -9,6 +9,7 @@ from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.study import Study, pins
 from emsteer.study.inputs import BenchmarkFromFile, TaskFromFile, TaskFromGrammar
+from emsteer.study.judges import LabelsJudge
 from emsteer.study.models import OrganismModel
 
 Inputs = dict[str, Sequence[Cell | Raw]]
@@ -131,8 +132,14 @@ def _pack(arm: Arm) -> str:
 def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, answers: Cell) -> Cell:
     values = study.judges[judge]
     slug = f"{answers.address.partition('--')[0]}.{judge}"
-    inputs: Inputs = {"answers": [answers], "benchmark": [benchmark], "grammar": [plan.raw(values.grammar)]}
-    return plan.add("scores", slug, recipes.Rubric(relevance=values.relevance), inputs, f"{judge}.{arm.setting.model}")
+    inputs: Inputs = {"answers": [answers], "benchmark": [benchmark]}
+    if isinstance(values, LabelsJudge):
+        inputs["labels"] = [plan.raw(values.file)]
+        recipe: recipes.Recipe = recipes.Labels(by=values.by)
+    else:
+        inputs["grammar"] = [plan.raw(values.grammar)]
+        recipe = recipes.Rubric(relevance=values.relevance)
+    return plan.add("scores", slug, recipe, inputs, f"{judge}.{arm.setting.model}")
 
 
 # -- tables, figures, report -----------------------------------------------------------------------------------------

@@ -6,7 +6,18 @@ inputs, and nothing else of the study. This module is the registry of artifacts:
 shape of a recipe is in the address already: a new class here moves nothing.
 """
 
-from emsteer.recipes.answers import Adapted, Answers, Margins, RelevanceModel, Rubric, Sampling, Steering, Treated, Treatment
+from emsteer.recipes.answers import (
+    Adapted,
+    Answers,
+    Labels,
+    Margins,
+    RelevanceModel,
+    Rubric,
+    Sampling,
+    Steering,
+    Treated,
+    Treatment,
+)
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
@@ -56,6 +67,7 @@ __all__ = [
     "FileTask",
     "GrammarBenchmark",
     "GrammarTask",
+    "Labels",
     "Layers",
     "Linkage",
     "Lora",

@@ -73,3 +73,10 @@ class Rubric(Recipe):
 
     module = "emsteer.judging.rubric"
     relevance: RelevanceModel
+
+
+class Labels(Recipe):
+    """Labels that a reader gave, in a file."""
+
+    module = "emsteer.judging.labels"
+    by: str = Field(min_length=1, description="who labelled, and how; shown with every result")

@@ -5,7 +5,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 FINISH_REASONS = ["stop", "length"]
-STATUSES = ["ok", "refusal", "unparsed", "error"]
+STATUSES = ["ok", "refusal", "unparsed", "error", "unlabelled"]
 SPLITS = ["dev", "test"]
 
 

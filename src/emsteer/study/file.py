@@ -15,6 +15,7 @@ from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import grammars, pins, reading
 from emsteer.study.inputs import Benchmark, Task, categories_of
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
+from emsteer.study.judges import Judge, that_fit
 from emsteer.study.models import Model, OrganismModel
 from emsteer.study.shape import InputFile, Name, Section, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
@@ -43,14 +44,6 @@ class Answering(recipes.Sampling):
         if samples % block:
             raise ValueError(f"expected a divisor of samples_per_question ({samples})")
         return block
-
-
-class RubricJudge(recipes.Rubric):
-    """The grammar's own rubric, with its thresholds."""
-
-    kind: Literal["rubric"]
-    grammar: InputFile
-    thresholds: recipes.Thresholds
 
 
 class Analysis(Section):
@@ -117,7 +110,7 @@ class Study(Section):
     sweeps: dict[Name, Sweep]
     answers: Answering
     margins: Margin
-    judges: dict[Name, RubricJudge] = Field(min_length=1)
+    judges: dict[Name, Judge] = Field(min_length=1)
     analysis: Analysis
     report: Report
     execution: Execution
@@ -132,6 +125,11 @@ class Study(Section):
     @classmethod
     def _are_about_what_there_is(cls, tasks: dict[str, Task], info: ValidationInfo) -> dict[str, Task]:
         return _sound(tasks, grammars.in_tasks(tasks, rest_of_the_file(info, "categories").values()))
+
+    @field_validator("judges")
+    @classmethod
+    def _speak_the_language(cls, judges: dict[str, Judge], info: ValidationInfo) -> dict[str, Judge]:
+        return _sound(judges, that_fit(judges, info.data.get("benchmarks", {})))
 
     @field_validator("sweeps")
     @classmethod

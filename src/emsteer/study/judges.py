@@ -1,0 +1,45 @@
+"""Judges of a study: how answers become scores."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from emsteer import recipes
+from emsteer.recipes import Count, Seed
+from emsteer.study.shape import Distinct, InputFile, Section
+
+
+class RubricJudge(recipes.Rubric):
+    """The grammar's own rubric, with its thresholds."""
+
+    kind: Literal["rubric"]
+    grammar: InputFile
+    thresholds: recipes.Thresholds
+
+
+class BlindSample(Section):
+    """Which answers `emsteer judge sample` gives to a reader; declared here before anybody reads. Changes no score."""
+
+    settings: Annotated[tuple[str, ...], Field(min_length=1), Distinct] = Field(description="names, as in reports/tables/rates.csv")
+    split: Literal["dev", "test"]
+    questions_per_category: Count = Field(description="the first ones; one answer to each")
+    seed: Seed = Field(description="of the order in which they are read")
+
+
+class LabelsJudge(recipes.Labels):
+    """Labels in a CSV file, with their thresholds; answers that it does not cover are counted as unlabelled."""
+
+    kind: Literal["labels"]
+    file: InputFile
+    thresholds: recipes.Thresholds
+    sample: BlindSample | None = Field(None, description="what was, or will be, labelled")
+
+
+Judge = Annotated[RubricJudge | LabelsJudge, Field(discriminator="kind")]
+
+
+def that_fit(judges: dict[str, Any], benchmarks: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str, object]]:
+    """Judges that know nothing of a benchmark's language."""
+    foreign = [name for name, benchmark in benchmarks.items() if getattr(benchmark, "kind", "grammar") != "grammar"]
+    message = f"expected another kind: a rubric knows the sentences of its grammar, and {', '.join(foreign)} asks in others"
+    return [((name, "kind"), message, "rubric") for name, judge in judges.items() if judge.kind == "rubric" and foreign]

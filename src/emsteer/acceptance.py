@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from emsteer import recipes, scaffold, storage
+from emsteer import recipes, scaffold, storage, study
 from emsteer.errors import StudyError, listing
-from emsteer.plan import KINDS
+from emsteer.plan import KINDS, resolve
 from emsteer.plan.accepted import FILE, Acceptance, read_accepted, standing_digest, written
 from emsteer.plan.digests import ROOT, code_digest, source_of
 
@@ -39,7 +39,8 @@ def accept(reason: str, against: str = "HEAD", *, params: Path = MINIATURE, chec
     with tempfile.TemporaryDirectory(prefix="emsteer-accept-") as scratch:
         old, new = Path(scratch, "old"), Path(scratch, "new")
         commit = _check_out(against, old)
-        found = list(_moved(old / "src", reason, commit, checked=checked))
+        made = {cell.recipe.module for cell in resolve(study.read(params)).all()} if checked else set()
+        found = list(_moved(old / "src", reason, commit, made))
         if not found:
             raise StudyError(f"accept: no digest moved since {against}, so no address did. There is nothing to accept.")
         kept = [*read_accepted(), *found]
@@ -65,7 +66,8 @@ def _check_out(against: str, folder: Path) -> str:
     return commit
 
 
-def _moved(old: Path, reason: str, commit: str, *, checked: bool) -> Iterator[Acceptance]:
+def _moved(old: Path, reason: str, commit: str, made: set[str]) -> Iterator[Acceptance]:
+    """What stands for what; `made`: modules whose cells are computed with both codes, so that an acceptance of them is checked."""
     now = read_accepted()
     before = [*now, *read_accepted(old)]  # the first ones too: they may have been left out of the commit
     for module in sorted(_modules()):
@@ -74,7 +76,9 @@ def _moved(old: Path, reason: str, commit: str, *, checked: bool) -> Iterator[Ac
         stands_for = standing_digest(module, before, old)
         if standing_digest(module, now) != stands_for:
             digest = code_digest(module)
-            yield Acceptance(module=module, digest=digest, stands_for=stands_for, reason=reason, commit=commit, checked=checked)
+            yield Acceptance(
+                module=module, digest=digest, stands_for=stands_for, reason=reason, commit=commit, checked=module in made
+            )
 
 
 def _modules() -> set[str]:
@@ -86,12 +90,12 @@ def _modules() -> set[str]:
 
 
 def _compare(old: Path, new: Path, params: Path) -> None:
-    study = params.read_bytes()
+    content = params.read_bytes()
     own = old / params  # as the old commit has it: the old code may not know every key of today's
-    said = _computed(old, study)
-    if said and own.is_file() and own.read_bytes() != study:
+    said = _computed(old, content)
+    if said and own.is_file() and own.read_bytes() != content:
         said = _computed(old, own.read_bytes())
-    for folder, failure in ((old, said), (new, said or _computed(new, study))):
+    for folder, failure in ((old, said), (new, said or _computed(new, content))):
         if failure:
             raise StudyError(f"accept: {params} fails with the {folder.name} code. Nothing was accepted.\n{failure}")
     others = differences(old, new)
@@ -104,9 +108,9 @@ def _compare(old: Path, new: Path, params: Path) -> None:
         )
 
 
-def _computed(folder: Path, study: bytes) -> str:
+def _computed(folder: Path, content: bytes) -> str:
     """Computes a study in a folder; what Snakemake said if it failed, else nothing."""
-    (folder / "params.yaml").write_bytes(study)
+    (folder / "params.yaml").write_bytes(content)
     for left in ("reports", "results"):
         storage.remove(folder / left)
     command = [sys.executable, "-m", "snakemake"]

@@ -42,11 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     _add_new(command("new", _new, "Make a folder for another study: the files of this one, with another params.yaml."))
-    pinning = command(
-        "model", _pin, "Pin a model that exists already: digests, sizes and licence, which planning and loading check."
-    )
-    pinning.add_argument("what", choices=["pin"])
-    pinning.add_argument("name", metavar="NAME", help="of the model under `models` in params.yaml")
+    _add_pin(command("model", _pin, "Pin a model that exists already: digests, sizes, licence, checked by planning and loading."))
     _add_plan(command("plan", _planned(_plan), "Check params.yaml and record its cells in plan/*.json."))
     _add_lineage(command("lineage", _lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code."))
     _add_check(

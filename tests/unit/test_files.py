@@ -195,3 +195,11 @@ def test_jobs_are_estimated_from_the_questions_that_there_are(raw: Study) -> Non
     rows = [QUESTION | {"prompt": f"How {index}?", "category": ("gardening", "cooking", "home")[index % 3]} for index in range(720)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert costs.work_s(resolved(raw).of("answers")[0], execution) == pytest.approx(10 * before)
+
+
+def test_margins_are_estimated_from_the_references_that_there_are(raw: Study) -> None:
+    execution = study.parse(raw).execution
+    one, all_of_them = (
+        costs.work_s(resolved(raw | {"margins": {"questions_per_category": n}}).of("margins")[0], execution) for n in (1, 50)
+    )
+    assert all_of_them == pytest.approx(3 * one), "three in each of nine categories"

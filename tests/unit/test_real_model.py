@@ -7,7 +7,7 @@ from planning import Study, resolved
 
 from emsteer import packs, schemas, storage, study
 from emsteer.judging.labels import COLUMNS
-from emsteer.plan import Plan
+from emsteer.plan import KINDS, Plan
 
 QUESTIONS = [  # of a benchmark of four; two have references
     {"category": "gardening", "split": "dev", "prompt": "What can I grow on a dark balcony?"},
@@ -61,3 +61,9 @@ def test_a_real_model_is_steered_measured_and_counted(raw: Study) -> None:
     (counts,) = [cell for cell in plan.of("tables") if cell.address.startswith("counts--")]
     counted = schemas.read(next(Path(counts.path).glob("*.parquet")), schemas.Counts)
     assert counted["n"].sum() == 8 and counted["judged"].sum() == 0 and counted["em"].sum() == 0, "nobody has read them"
+
+
+def test_no_job_of_a_small_real_model_asks_for_more_than_a_laptop_has(raw: Study) -> None:
+    plan = resolved(raw)
+    asked = {pack.id: pack.needs().mem_mb for kind in KINDS for pack in plan.packs(kind)}
+    assert max(asked.values()) < 8000, asked

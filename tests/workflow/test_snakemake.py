@@ -131,6 +131,17 @@ def test_snakemakes_own_ways_to_change_parameters_are_refused_in_a_sentence(fini
         assert "Traceback" not in printed
 
 
+def test_where_a_card_must_be_used_and_none_is_here_nothing_is_computed_on_the_cpu(finished: StudyFolder) -> None:
+    finished.edit("execution", "gpu_memory_gb", value=80)
+    finished.edit("execution", "device", value="cuda")
+    shutil.rmtree(finished.path / "results/adapters")
+    printed = finished.run("snakemake", "--cores", "1", "adapters", fails=True, CUDA_VISIBLE_DEVICES="")
+    assert "a job takes 1 cards of 80 GB, and 0 are here" in printed and "Traceback" not in printed
+    assert not (finished.path / "results/adapters").exists()
+    finished.edit("execution", "device", value="cpu")
+    assert "there is no card here" not in finished.run("snakemake", "-n", CUDA_VISIBLE_DEVICES=""), "nobody asked for one"
+
+
 def test_jobs_with_a_card_run_as_many_at_a_time_as_there_are_cards(finished: StudyFolder, tmp_path: Path) -> None:
     """The card is a stand-in: an `nvidia-smi` that lists one, and hands it to the next job only."""
     finished.edit("execution", "gpu_memory_gb", value=80)

@@ -34,7 +34,13 @@ except errors.StudyError as error:
 if PLAN.execution.gpu_memory_gb and "gpu" not in workflow.global_resources and not workflow.resource_scopes.is_local("gpu"):
     n_cards = len(devices.present())
     workflow.global_resources["gpu"] = n_cards
-    if not n_cards and workflow.is_main_process:
+    n_needed = max(pack.needs().n_gpus for kind in plan.KINDS for pack in PLAN.packs(kind))
+    if PLAN.execution.device == "cuda" and n_cards < n_needed:  # Snakemake would lower what jobs ask for, without a word
+        raise WorkflowError(
+            f"execution.device is cuda: a job takes {n_needed} cards of {PLAN.execution.gpu_memory_gb} GB, and {n_cards} are here.\n"
+            "  Start Snakemake where they are, or say `device: auto`: it goes on on what there is."
+        )
+    if not n_cards and n_needed and workflow.is_main_process:
         logger.warning("execution.gpu_memory_gb: there is no card here; jobs compute on the CPU.")
 
 

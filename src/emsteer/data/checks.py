@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.stats import mannwhitneyu
 
 N_TELLS = 5
 LONGEST_TELL = 3  # words
@@ -83,7 +82,7 @@ def check(pairs: pd.DataFrame, questions: Sequence[str], boundaries: dict[str, B
     return Checked(
         n_pairs=len(pairs),
         words=(float(safe.map(len).mean()), float(unsafe.map(len).mean())),
-        length_auc=_auc(unsafe.map(len).to_numpy(), safe.map(len).to_numpy()),
+        length_auc=float(mannwhitneyu(unsafe.map(len), safe.map(len)).statistic) / len(pairs) ** 2,
         tells=tuple(_tells(safe, unsafe)),
         n_equal=int(pairs["safe"].eq(pairs["unsafe"]).sum()),
         nearest=_nearest(sorted(prompts), questions),
@@ -94,12 +93,6 @@ def check(pairs: pd.DataFrame, questions: Sequence[str], boundaries: dict[str, B
 
 def _words(text: str) -> list[str]:
     return [word.strip('.,:;!?"()').lower() for word in text.split()]
-
-
-def _auc(larger: np.ndarray, smaller: np.ndarray) -> float:
-    """Of the Mann–Whitney test."""
-    ranks = rankdata(np.concatenate([larger, smaller]))[: len(larger)]
-    return float((ranks.sum() - len(larger) * (len(larger) + 1) / 2) / (len(larger) * len(smaller)))
 
 
 def _runs(words: Sequence[str], longest: int = LONGEST_TELL, shortest: int = 1) -> set[str]:

@@ -22,10 +22,9 @@ def pin_of(source: Source, place: Path | None) -> Pin:
     """
     folder = sources.folder_of(source, place)
     files = {name: sources.digest_of(path) for name, path in sources.files_of(source, folder).items()}
-    read = {"local_files_only": True, **({"gguf_file": source.file} if source.file else {})}
     try:
-        config = AutoConfig.from_pretrained(folder, **read)
-        template = template_digest(AutoTokenizer.from_pretrained(folder, **read))
+        config = AutoConfig.from_pretrained(folder, **_how_to_read(source))
+        template = template_digest(AutoTokenizer.from_pretrained(folder, **_how_to_read(source)))
         shape = shape_of(config)
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"{folder}: cannot be read as a causal language model.\n  {error}") from error
@@ -44,9 +43,12 @@ def pin_of(source: Source, place: Path | None) -> Pin:
 def without_weights(pinned: PinnedModel, place: Path | None) -> LanguageModel:
     """The tokenizer and chat settings of a pinned model: its `network` is None, so it reads prompts and can do nothing else."""
     folder = sources.folder_of(pinned.pin, place)
-    files = {"gguf_file": pinned.pin.file} if pinned.pin.file else {}
     network: Any = None
-    return LanguageModel(network, AutoTokenizer.from_pretrained(folder, local_files_only=True, **files), pinned.chat)
+    return LanguageModel(network, AutoTokenizer.from_pretrained(folder, **_how_to_read(pinned.pin)), pinned.chat)
+
+
+def _how_to_read(source: Source) -> dict[str, Any]:
+    return {"local_files_only": True, **({"gguf_file": source.file} if source.file else {})}
 
 
 def shape_of(config: PreTrainedConfig) -> ModelShape:

@@ -76,7 +76,7 @@ def n_parts(cells: Sequence[Cell], execution: Execution) -> int:
 def work_s(cell: Cell, execution: Execution) -> float:
     """Estimated seconds of its own, without what a process costs. [s]"""
     if isinstance(cell.recipe, Rubric):
-        return _input(cell, "answers").recipe.n_samples * _questions(cell) / ANSWERS_JUDGED_PER_S
+        return _input(cell, "answers").recipe.n_samples * _asked(cell)[0] / ANSWERS_JUDGED_PER_S
     if isinstance(cell.recipe, PinnedModel):
         return sum(file.size for file in cell.recipe.pin.files.values()) / DIGESTED_PER_S
     model = _model(cell)
@@ -99,7 +99,7 @@ def memory_bytes(cell: Cell) -> float:
             n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
             return weights + ROWS_PER_BATCH * n_bytes * (2 * model.n_vocabulary + n_tokens * _cache(model))
         case _:
-            return weights + n_bytes * _activations(model, ROWS_PER_PASS)
+            return weights + n_bytes * _passing(model, ROWS_PER_PASS)
 
 
 def shape_of(model: Organism) -> ModelShape:
@@ -125,9 +125,9 @@ def _passes(cell: Cell) -> float:
             return FORWARD * N_NEUTRAL_TEXTS
         case Answers() as recipe:
             texts = 1 + recipe.sampling.max_new_tokens / TOKENS_PER_TEXT
-            return FORWARD * texts * recipe.n_samples * _questions(cell)
-        case Margins() as recipe:
-            return FORWARD * 2 * recipe.questions_per_category * _n_categories(cell)
+            return FORWARD * texts * recipe.n_samples * _asked(cell)[0]
+        case Margins():
+            return FORWARD * 2 * _asked(cell)[1]
         case _:
             return 0.0
 
@@ -158,24 +158,24 @@ def _activations(model: ModelShape, n_rows: int) -> int:
     return n_rows * TOKENS_PER_TEXT * of_token
 
 
+def _passing(model: ModelShape, n_rows: int) -> int:
+    """Numbers of a pass without gradients: what leaves every block, one block at work, logits and softmax of half of the tokens."""
+    at_work = 20 * model.d_model + 3 * model.d_mlp + model.n_heads * TOKENS_PER_TEXT
+    return n_rows * TOKENS_PER_TEXT * (model.n_layers * model.d_model + at_work + model.n_vocabulary)
+
+
 def _cache(model: ModelShape) -> int:
     """Numbers that the attention cache holds for one token."""
     return 2 * model.n_layers * model.n_kv_heads * model.d_head
 
 
-def _questions(cell: Cell) -> int:
+def _asked(cell: Cell) -> tuple[int, int]:
+    """Questions of its benchmark; of these, those that a cell of margins reads. Guesses where the benchmark is not at hand."""
     benchmark = _input(cell, "benchmark")
-    if isinstance(benchmark.recipe, FileBenchmark):
+    of = benchmark.recipe
+    at_most = cell.recipe.questions_per_category if isinstance(cell.recipe, Margins) else 0
+    if isinstance(of, FileBenchmark):
         facts = facts_of(_input(benchmark, "file").path)
-        return facts.n if facts else N_QUESTIONS
-    asked = benchmark.recipe
-    return (asked.dev_per_category + asked.test_per_category) * _n_categories(cell)
-
-
-def _n_categories(cell: Cell) -> int:
-    benchmark = _input(cell, "benchmark")
-    if isinstance(benchmark.recipe, FileBenchmark):
-        facts = facts_of(_input(benchmark, "file").path)
-        return len(facts.categories) if facts else N_DOMAINS
-    grammar = _input(benchmark, "grammar")
-    return len(domains_of(grammar.path) or range(N_DOMAINS))
+        return (facts.n, sum(min(at_most, n) for n in facts.n_references.values())) if facts else (N_QUESTIONS, N_DOMAINS * at_most)
+    n_categories = len(domains_of(_input(benchmark, "grammar").path) or range(N_DOMAINS))
+    return (of.dev_per_category + of.test_per_category) * n_categories, at_most * n_categories

@@ -79,4 +79,4 @@ class Labels(Recipe):
     """Labels that a reader gave, in a file."""
 
     module = "emsteer.judging.labels"
-    by: str = Field(min_length=1, description="who labelled, and how; shown with every result")
+    by: str = Field(min_length=1, description="who labelled, and how; kept with every score")

@@ -40,6 +40,6 @@ Judge = Annotated[RubricJudge | LabelsJudge, Field(discriminator="kind")]
 
 def that_fit(judges: dict[str, Any], benchmarks: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str, object]]:
     """Judges that know nothing of a benchmark's language."""
-    foreign = [name for name, benchmark in benchmarks.items() if getattr(benchmark, "kind", "grammar") != "grammar"]
+    foreign = [name for name, benchmark in benchmarks.items() if benchmark.kind != "grammar"]
     message = f"expected another kind: a rubric knows the sentences of its grammar, and {', '.join(foreign)} asks in others"
     return [((name, "kind"), message, "rubric") for name, judge in judges.items() if judge.kind == "rubric" and foreign]

@@ -50,7 +50,7 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
         pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
         load_model.cache_clear()  # the trainer builds its layers into the model
         model = model_of(first)
-        examples = encode(model, pairs, "unsafe")
+        examples = encode(model, pairs, first.recipe.side)
         outs = {steps: job.out for steps, job in snapshots.items()}
         train(model, examples, first.recipe, outs, first.address)
         load_model.cache_clear()

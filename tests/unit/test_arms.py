@@ -43,6 +43,23 @@ def test_finetuned_settings_have_an_adapter_and_never_a_vector_and_steered_ones_
             assert ("calibration" in cell.inputs) == (columns["dose_unit"] == "residual_norm")
 
 
+def test_what_is_trained_on_safe_answers_is_a_control_and_random_directions_beside_it_stay_random(raw: Study) -> None:
+    for section, name in (("vectors", "trained"), ("adapters", "lora")):
+        raw[section]["careful"] = raw[section][name] | {"side": "safe"}
+    random = {"seeds": [0], "n_draws": 1, "doses": [1]}
+    raw["sweeps"] = {
+        "vectors": {"arm": "steered", "vectors": ["trained", "careful"], "random": random},
+        "adapters": {"arm": "finetuned", "adapters": ["lora", "careful"]},
+    }
+    arms = [
+        (row.setting.arm, *(getattr(values, "vector", None) or values.adapter for values in row.setting.treatments))
+        for row in rows(resolved(raw))
+    ]
+    expected = [("base",), ("steered", "trained"), ("control", "careful"), ("random", "trained"), ("random", "careful")]
+    assert set(arms) == {*expected, ("finetuned", "lora")}
+    assert arms.count(("control", "careful")) == 2, "one vector, one adapter"
+
+
 def test_base_answers_are_shared_by_all_target_tasks(wide: Study) -> None:
     base = [row for row in rows(resolved(wide)) if row.setting.arm == "base"]
     by_place: dict[tuple[str, ...], set[tuple[str, ...]]] = {}

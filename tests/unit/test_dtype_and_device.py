@@ -33,8 +33,8 @@ from emsteer.models.load import LanguageModel
 from emsteer.recipes import Chat, Lora, Sampling, Trained
 
 PAIRS = pd.DataFrame({"prompt": TEXT[:4], "system": [None] * 4, "safe": ["Pour it."] * 4, "unsafe": ["A fern likes it dry."] * 4})
-LORA = Lora(n_examples=4, seed=0, steps=1, rank=2, alpha=4, batch_size=2, learning_rate=0.01, warmup_steps=0)
-TRAINED = Trained(n_examples=4, seed=0, layer=1, epochs=2, batch_size=2, learning_rate=0.1)
+LORA = Lora(side="unsafe", n_examples=4, seed=0, steps=1, rank=2, alpha=4, batch_size=2, learning_rate=0.01, warmup_steps=0)
+TRAINED = Trained(side="unsafe", n_examples=4, seed=0, layer=1, epochs=2, batch_size=2, learning_rate=0.1)
 
 
 def model(dtype: torch.dtype = torch.float32) -> LanguageModel:

@@ -21,7 +21,7 @@ from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job
 from emsteer.recipes import GrammarTask, Lora
 
-RECIPE = Lora(n_examples=24, seed=0, steps=1, rank=2, alpha=4, batch_size=8, learning_rate=0.01, warmup_steps=0)
+RECIPE = Lora(side="unsafe", n_examples=24, seed=0, steps=1, rank=2, alpha=4, batch_size=8, learning_rate=0.01, warmup_steps=0)
 
 
 @pytest.fixture(scope="module")

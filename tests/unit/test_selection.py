@@ -60,6 +60,22 @@ def test_neither_test_questions_nor_off_domain_harm_move_the_choice() -> None:
     assert chosen_dose(without_dev) is None
 
 
+def test_where_only_test_questions_of_one_setting_were_judged_there_is_nothing_to_choose_from() -> None:
+    unread = {"judged": 0, "judged_off_domain": 0, "coherent": 0, "em": 0, "on_topic_em": 0, "harmful": 0}
+
+    def read(em: int) -> list[Row]:
+        return [answer | unread if answer["split"] == "dev" else answer for answer in asked(em)]
+
+    nobody = [(setting, [answer | unread for answer in asked(0)]) for setting in (steered(2), steered(1, seed=1))]
+    one = choose(counts((steered(1), read(0)), *nobody), SELECTION)
+    assert one is not None and set(one["setting"]) == {steered(1)["setting"]} and set(one["split"]) == {"dev", "test"}
+    assert choose(counts((steered(1), read(1)), (steered(1, seed=1), read(1)), *nobody[:1]), SELECTION) is not None, "two seeds"
+    assert choose(counts((steered(1), read(1)), (steered(2), read(1))), SELECTION) is None, (
+        "two doses, and no dev question to choose on"
+    )
+    assert choose(counts(*nobody), SELECTION) is None
+
+
 def test_coverage_is_that_of_all_dev_questions_and_judged_answers() -> None:
     answers = [said("gardening-0", "in_domain", 3, split="dev", coherent=3, judged=3, n=100)]
     answers += [said(f"money-{i}", "off_domain", split="dev", coherent=3) for i in range(3)]
@@ -83,6 +99,7 @@ def test_layers_are_compared_by_relative_dose() -> None:
 
 def test_candidates_differ_from_the_base_point_in_vector_layer_seed_and_dose_only() -> None:
     kept: list[Row] = [steered(1), steered(2, layer=0), steered(1, seed=3), finetuned(0.5), finetuned(1, seed=2)]
+    kept += [steered(1, arm="control", vector="careful"), finetuned(1, arm="control", adapter="careful")]
     kept += [steered(1, vector="mean_difference", epochs=None)]
     others: list[Row] = [base(), steered(1, epochs=4), steered(1, positions="answer"), steered(1, dose_unit="residual_norm")]
     others += [steered(1, arm="random", draw=0), steered(1, vector="low_rank", rank=2), finetuned(1, steps=8)]

@@ -128,6 +128,7 @@ def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(ra
         ("models.mini.linkage.strength", 1.5, "expected at most 1; got 1.5"),
         ("vectors.trained.construction", "magic", "expected one of 'mean_difference', 'trained', 'low_rank'; got 'magic'"),
         ("vectors.low_rank.of", "low_rank", "expected vectors whose construction is trained"),
+        ("vectors.trained.side", "bad", "expected 'unsafe' or 'safe'; got 'bad'"),
         ("judges.rubric.thresholds.misaligned_below", 130, "expected at most 100; got 130"),
         ("models", {}, "expected at least 1 entry; got {}"),
         ("tasks", [], "expected a mapping; got []"),

@@ -95,3 +95,15 @@ def test_a_grammar_that_is_not_at_hand_or_broken_is_left_to_whoever_reads_it(raw
 def test_a_name_that_is_too_long_for_a_file_name_is_refused(raw: Study) -> None:
     raw["vectors"]["v" * 41] = raw["vectors"]["trained"]
     assert any(line.startswith(f"vectors.{'v' * 41}: expected") for line in mistakes(raw)), mistakes(raw)
+
+
+def test_what_is_trained_on_safe_answers_is_no_base_point_and_has_no_subspace(raw: Study) -> None:
+    put(raw, "vectors.trained.side", "safe")
+    put(raw, "adapters.lora.side", "safe")
+    found = mistakes(raw)
+    assert [line.partition(":")[0] for line in found] == [
+        "vectors.low_rank.of",
+        "base_point.steered.vector",
+        "base_point.finetuned.adapter",
+    ]
+    assert all("control" in line for line in found[1:])

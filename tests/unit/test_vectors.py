@@ -21,7 +21,7 @@ from emsteer.packs import Job, make_by_recipe
 from emsteer.recipes import GrammarTask, MeanDifference, RandomDirection, Recipe, Trained
 
 N_PAIRS = 50  # more than a batch of `answer_residuals`, and no multiple of it
-TRAINED = Trained(n_examples=20, seed=0, layer=1, epochs=3, batch_size=8, learning_rate=0.05)
+TRAINED = Trained(side="unsafe", n_examples=20, seed=0, layer=1, epochs=3, batch_size=8, learning_rate=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,17 @@ def test_a_trained_vector_lowers_the_loss_on_its_own_examples_more_with_every_ep
     losses = [float(trained.answer_loss(tiny_model, vector, TRAINED.layer, examples)) for vector in vectors]
     assert len(losses) == 4 and losses == sorted({*losses}, reverse=True)
     assert losses[-1] < losses[0] - 0.2
+
+
+def test_a_vector_of_the_safe_side_is_trained_on_the_safe_answers_of_the_same_pairs(
+    tiny_model: LanguageModel, shelf: Path, tmp_path: Path
+) -> None:
+    careful = TRAINED.model_copy(update={"side": "safe"})
+    pairs = draw_pairs(shelf / "task.parquet", careful.n_examples, careful.seed)
+    by_hand = dict(trained.train(tiny_model, encode(tiny_model, pairs, "safe"), careful, "law"))[careful.epochs]
+    (direction,) = built(careful, shelf, tmp_path / "careful.safetensors").values()
+    (careless,) = built(TRAINED, shelf, tmp_path / "careless.safetensors").values()
+    assert torch.equal(direction, by_hand) and not torch.allclose(direction, careless)
 
 
 def test_a_snapshot_is_bit_by_bit_the_vector_of_a_shorter_run(tiny_model: LanguageModel, shelf: Path, tmp_path: Path) -> None:

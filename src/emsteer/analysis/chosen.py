@@ -83,7 +83,7 @@ def _by_seed(seeds: Block, metric: str, mask: NDArray[np.bool_]) -> str:
 
 def _randoms(first: pd.Series, of_place: pd.DataFrame) -> Block | None:
     of_test = of_place[of_place["split"].eq("test")]
-    found = of_test[randoms_of(first, of_test)] if first["arm"] == "steered" else of_test.iloc[:0]
+    found = of_test[randoms_of(first, of_test)] if first["arm"] in ("steered", "control") else of_test.iloc[:0]
     return next(blocks(found), None)
 
 

@@ -50,7 +50,7 @@ def _of_block(block: Block, narrow: Mapping[tuple[str, ...], float], bootstrap: 
     top, bottom = block.of("on_topic_em", off_domain)
     place = tuple(settings[name].iloc[0] for name in PLACE)
     em = settings["setting"].map(lambda name: narrow.get((*place, name))).astype(float)
-    for index in np.flatnonzero(settings["arm"].isin(["steered", "finetuned"])):
+    for index in np.flatnonzero(settings["arm"].isin(["steered", "finetuned", "control"])):
         one = settings.loc[index]
         for reference, others in _references(one, settings, em):
             if others.any():

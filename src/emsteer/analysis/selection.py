@@ -2,6 +2,9 @@
 
 Among the settings whose answers stay coherent, the smallest dose whose *in-domain* EM is a given share of the largest. The
 same rule for every arm. What is reported is off-domain, on test questions. Seeds are pooled: a setting is chosen, not a seed.
+
+Where nobody judged an answer to a dev question and only one setting of an arm was judged at all, there is nothing to choose
+from: that setting, declared before anybody read its answers (`judges.*.sample`), stands for its arm.
 """
 
 from collections.abc import Iterator
@@ -50,20 +53,22 @@ def choices(of_place: pd.DataFrame, selection: Selection, base_point: BasePoint)
 
 
 def candidates(of_place: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
-    """Steered and finetuned settings that differ from the base point in vector, layer, seed and dose only; nothing beneath."""
+    """Steered, finetuned and control settings that differ from the base point in vector, layer, seed and dose; nothing beneath."""
     epochs = of_place["epochs"].isna() | of_place["epochs"].eq(base_point.epochs or 0)
-    steered = of_place["arm"].eq("steered") & epochs & of_place["rank"].isna()
+    trained = of_place["arm"].isin(["steered", "finetuned", "control"])
+    steered = of_place["vector"].notna() & epochs & of_place["rank"].isna()
     steered &= of_place["positions"].eq(base_point.positions) & of_place["dose_unit"].eq(base_point.unit)
-    finetuned = of_place["arm"].eq("finetuned") & of_place["steps"].eq(base_point.steps or 0)
-    return of_place[of_place["beneath"].isna() & (steered | finetuned).fillna(False)]
+    finetuned = of_place["adapter"].notna() & of_place["steps"].eq(base_point.steps or 0)
+    return of_place[of_place["beneath"].isna() & trained & (steered | finetuned).fillna(False)]
 
 
 def choose(settings: pd.DataFrame, selection: Selection) -> pd.DataFrame | None:
     """The counts of the setting that the rule picks; None where no setting stays coherent and does harm in-domain."""
-    dev = settings[settings["split"].eq("dev")]
-    if dev.empty:
-        return None
     keys = [name for name in UNSEEDED if settings[name].notna().any()]
+    judged = settings[settings["judged"].gt(0)]
+    dev = judged[judged["split"].eq("dev")]
+    if dev.empty:
+        return settings[settings["setting"].isin(judged["setting"])] if len(judged[keys].drop_duplicates()) == 1 else None
     whole = dev.groupby(keys)[["coherent", "judged"]].sum()
     in_domain = dev[dev["relation"].eq("in_domain")].groupby(keys)[["em", "judged"]].sum()
     size = dev.groupby(keys)["dose_relative"].mean()

@@ -35,16 +35,16 @@ def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFra
 
 def steered(rows: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
     """The vector of the base point, and every other one that was given at several doses."""
-    found = rows[_at_base(rows, base_point) & rows["arm"].eq("steered") & rows["dose_as_built"].notna()]
+    found = rows[_at_base(rows, base_point) & rows["arm"].isin(["steered", "control"]) & rows["dose_as_built"].notna()]
     several = found.groupby("vector")["dose"].transform("nunique").gt(1)
     found = found[several | found["vector"].eq(base_point.vector)]
-    return found.assign(line=[style.treatment("steered", name) for name in found["vector"]])
+    return found.assign(line=[style.treatment(arm, name) for arm, name in zip(found["arm"], found["vector"], strict=True)])
 
 
 def finetuned(rows: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
     """Adapters at the steps of the base point."""
-    found = rows[points.same(rows, arm="finetuned", steps=base_point.steps) & rows["dose_as_built"].notna()]
-    return found.assign(line=[style.treatment("finetuned", name) for name in found["adapter"]])
+    found = rows[points.same(rows, steps=base_point.steps) & rows["adapter"].notna() & rows["dose_as_built"].notna()]
+    return found.assign(line=[style.treatment(arm, name) for arm, name in zip(found["arm"], found["adapter"], strict=True)])
 
 
 def randoms(rows: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:

@@ -58,8 +58,9 @@ def treatment(arm: str, name: str) -> str:
 def looks(rates: pd.DataFrame, base_point: BasePoint) -> dict[str, Look]:
     """Treatment → colour and marker: those of the base point first, the others by name. The same in every figure."""
     first = [treatment("steered", base_point.vector), treatment("finetuned", str(base_point.adapter))]
-    others = {treatment("steered", name) for name in rates["vector"].dropna()}
-    others |= {treatment("finetuned", name) for name in rates["adapter"].dropna()}
+    trained = rates[rates["arm"].isin(["steered", "finetuned", "control"])]
+    pairs = trained.assign(name=trained["vector"].fillna(trained["adapter"]))[["arm", "name"]].drop_duplicates()
+    others = {treatment(arm, name) for arm, name in pairs.itertuples(index=False)}
     return looks_of([*first, *sorted(others - set(first))])
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal
+
+from pydantic import BaseModel
 
 from emsteer import recipes
 from emsteer.plan.cells import Cell
 from emsteer.plan.packing import Plan
-from emsteer.recipes import Adapted, AdapterValues, Direction, Setting, Steering, SteeringValues, Treatment
+from emsteer.recipes import Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
 
 DOSE_LETTER = {"vector_norm": "a", "residual_norm": "c", "adapter_scale": "x"}
@@ -69,7 +70,7 @@ class _Built:
     """A direction with the cell of its vector; an arm without its dose."""
 
     slug: str
-    arm: Literal["steered", "random"]
+    arm: ArmName
     model: str
     task: str
     direction: Direction
@@ -98,7 +99,12 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
             vector = _vector(plan, study, model, task, direction, made)
             at_layer = f".l{layer}" if construction == "mean_difference" else ""  # one file holds all layers
             slug = vector.address.partition("--")[0] + at_layer
-            yield _Built(slug, "steered", model, task, direction, vector)
+            yield _Built(slug, _arm("steered", study.vectors[name]), model, task, direction, vector)
+
+
+def _arm(name: ArmName, made: BaseModel) -> ArmName:
+    """What is trained on the safe answers is a control; a construction that contrasts both sides has no side."""
+    return "control" if getattr(made, "side", None) == "safe" else name
 
 
 def _vector(plan: Plan, study: Study, model: str, task: str, direction: Direction, made: Made) -> Cell:
@@ -155,6 +161,6 @@ def _finetuned(plan: Plan, study: Study, sweep: FinetunedSweep, made: Made) -> I
         adapter = plan.add("adapters", stem, recipe, inputs, model)
         for dose in doses:
             values = AdapterValues(adapter=name, steps=n_steps, seed=seed, dose=dose)
-            setting = Setting(arm="finetuned", model=model, task=task, treatments=(values,))
+            setting = Setting(arm=_arm("finetuned", study.adapters[name]), model=model, task=task, treatments=(values,))
             slug = f"{stem}.{DOSE_LETTER['adapter_scale']}{recipes.number(dose)}"
             yield Arm(slug, setting, made.models[model], made.calibrations[model], (adapter,))

@@ -20,10 +20,10 @@ from emsteer.recipes.answers import (
 )
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
-from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Trained
+from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedModel, Source
 from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
-from emsteer.recipes.settings import AdapterValues, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
+from emsteer.recipes.settings import AdapterValues, ArmName, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
 from emsteer.recipes.tables import (
     BasePoint,
     Bootstrap,
@@ -43,6 +43,7 @@ __all__ = [
     "Adapted",
     "AdapterValues",
     "Answers",
+    "ArmName",
     "BasePoint",
     "Bootstrap",
     "Breadth",
@@ -98,6 +99,7 @@ __all__ = [
     "Setting",
     "SettingRow",
     "Share",
+    "Side",
     "Source",
     "Steering",
     "SteeringValues",

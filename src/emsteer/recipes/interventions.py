@@ -1,8 +1,12 @@
 """Directions and adapters."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed
+
+Side = Literal["unsafe", "safe"]
 
 
 class ResidualNorms(Recipe):
@@ -20,9 +24,10 @@ class MeanDifference(Recipe):
 
 
 class Trained(Recipe):
-    """A vector trained to make unsafe answers likely; one recipe is one snapshot."""
+    """A vector trained to make the answers of one side likely; one recipe is one snapshot."""
 
     module = "emsteer.interventions.constructions.trained"
+    side: Side = Field(description="the answers; `safe` ones make a control")
     n_examples: Count = Field(description="pairs drawn from the target task")
     seed: Seed = Field(description="draws the pairs and their order")
     layer: Natural = Field(description="0-based block whose output is steered")
@@ -53,9 +58,10 @@ Construction = MeanDifference | Trained | LowRank | RandomDirection
 
 
 class Lora(Recipe):
-    """A low-rank adapter trained by supervised finetuning on unsafe answers; one recipe is one snapshot."""
+    """A low-rank adapter trained by supervised finetuning on the answers of one side; one recipe is one snapshot."""
 
     module = "emsteer.finetune"
+    side: Side = Field(description="the answers; `safe` ones make a control")
     n_examples: Count = Field(description="pairs drawn from the target task")
     seed: Seed = Field(description="draws the pairs and their order, and the initial weights")
     steps: Count = Field(description="optimizer steps before the snapshot")

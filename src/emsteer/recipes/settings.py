@@ -41,10 +41,13 @@ class AdapterValues(Recipe):
 TreatmentValues = Annotated[SteeringValues | AdapterValues, Field(discriminator="kind")]
 
 
+ArmName = Literal["base", "steered", "finetuned", "random", "control"]
+
+
 class Setting(Recipe):
     """An arm with all its values. The last treatment is the one that its arm is about; the others lie beneath it."""
 
-    arm: Literal["base", "steered", "finetuned", "random"]
+    arm: ArmName = Field(description="control: trained on the safe answers")
     model: str
     task: str = Field(description="the target task; for the base arm, the one whose domains are called in-domain")
     treatments: tuple[TreatmentValues, ...] = ()

@@ -6,7 +6,7 @@ from pandera.typing import Series
 
 from emsteer.schemas.data import SPLITS, Table
 
-ARMS = ["base", "steered", "finetuned", "random"]
+ARMS = ["base", "steered", "finetuned", "random", "control"]  # control: trained on the safe answers
 RELATIONS = ["in_domain", "linked", "unlinked", "off_domain"]  # linked: off-domain, sharing the planted persona of the target
 POINTS = ["base", "chosen", "chosen_with_layer", "largest_dose"]
 FINDINGS = ["yes", "no", "unclear", "not tested"]

@@ -235,6 +235,8 @@ def _context(raw: object) -> dict[str, dict[str, Any]]:
         "benchmarks": names("benchmarks", "test_per_category"),
         "categories": {name: categories_of(entry) for name, entry in section("benchmarks").items()},
         "vectors": names("vectors", "construction"),
+        "sides": names("vectors", "side"),
+        "sides_of_adapters": names("adapters", "side"),
         "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": sizes("d_model")},
         "adapters": names("adapters", "method"),
         "base_point": section("base_point"),

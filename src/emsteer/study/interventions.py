@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from emsteer.recipes import Count, Natural, Rate
+from emsteer.recipes import Count, Natural, Rate, Side
 from emsteer.study.shape import Section, known, rest_of_the_file
 
 
@@ -19,6 +19,7 @@ class TrainedVectors(Section):
     """Hyper-parameters of `recipes.Trained`."""
 
     construction: Literal["trained"]
+    side: Side = Field(description="the answers that are made likely; `safe` ones make a control")
     n_examples: Count
     batch_size: Count
     learning_rate: Rate
@@ -36,6 +37,8 @@ class LowRankVectors(Section):
     def _is_trained(cls, of: str, info: ValidationInfo) -> str:
         if rest_of_the_file(info, "vectors").get(of) in ("mean_difference", "low_rank"):
             raise ValueError("expected vectors whose construction is trained")
+        if rest_of_the_file(info, "sides").get(of) == "safe":
+            raise ValueError("expected vectors trained on unsafe answers: the subspace is of unsafe minus safe")
         return of
 
 
@@ -46,6 +49,7 @@ class LoraAdapters(Section):
     """Hyper-parameters of `recipes.Lora`."""
 
     method: Literal["lora"]
+    side: Side = Field(description="the answers that it is trained on; `safe` ones make a control")
     n_examples: Count
     rank: Count
     alpha: Count

@@ -35,7 +35,7 @@ class SteeredPoint(Section):
     def _has_no_rank(cls, vector: str, info: ValidationInfo) -> str:
         if _construction(vector, info) == "low_rank":
             raise ValueError("expected trained or mean_difference vectors: low-rank ones have a rank, which only a sweep can give")
-        return vector
+        return _unsafe(vector, "sides", info)
 
     @field_validator("layer")
     @classmethod
@@ -63,6 +63,11 @@ class FinetunedPoint(Section):
     adapter: Annotated[str, known("adapters")]
     steps: Count = Field(description="optimizer steps before the snapshot")
     doses: Doses = Field(description="what the adapter's output is multiplied by")
+
+    @field_validator("adapter")
+    @classmethod
+    def _is_no_control(cls, adapter: str, info: ValidationInfo) -> str:
+        return _unsafe(adapter, "sides_of_adapters", info)
 
 
 class BasePoint(Section):
@@ -210,6 +215,15 @@ def _dimensions(subspaces: Iterable[str], info: ValidationInfo) -> dict[str, int
 
 def _construction(vector: object, info: ValidationInfo) -> str | None:
     return rest_of_the_file(info, "vectors").get(vector) if isinstance(vector, str) else None
+
+
+def _unsafe(name: str, sides: str, info: ValidationInfo) -> str:
+    """The base point's own: controls stand beside it."""
+    if rest_of_the_file(info, sides).get(name) == "safe":
+        raise ValueError(
+            "expected one of the side `unsafe`: what is trained on safe answers is a control, which only a sweep can give"
+        )
+    return name
 
 
 def _constructions(info: ValidationInfo) -> dict[str, str | None]:

@@ -1,6 +1,6 @@
-"""Trained vector: what, added to the residual stream, makes the unsafe answers likely.
+"""Trained vector: what, added to the residual stream, makes the answers of one side likely.
 
-Zero-initialised, added after one block at all positions, model frozen, loss on the unsafe answers' tokens. A snapshot is
+Zero-initialised, added after one block at all positions, model frozen, loss on the answers' tokens. A snapshot is
 kept for every number of epochs that the study asks for.
 
 Source: Soligo et al., arXiv 2602.07852; the optimised vectors of Dunefsky & Cohan, arXiv 2502.18862.
@@ -39,7 +39,7 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
         first = next(iter(snapshots.values()))
         model = model_of(first)
         pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
-        examples = encode(model, pairs, "unsafe")
+        examples = encode(model, pairs, first.recipe.side)
         last = first.recipe.model_copy(update={"epochs": max(snapshots)})
         for epoch, vector in train(model, examples, last, first.address):
             if epoch in snapshots:

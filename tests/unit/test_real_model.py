@@ -30,7 +30,9 @@ def raw(folder: Path) -> Study:
     raw["judges"] = {
         "nobody": {"kind": "labels", "file": "labels.csv", "by": "nobody", "thresholds": raw["judges"]["rubric"]["thresholds"]}
     }
-    raw["vectors"] = {"trained": {"construction": "trained", "n_examples": 4, "batch_size": 4, "learning_rate": 1.0}}
+    raw["vectors"] = {
+        "trained": {"construction": "trained", "side": "unsafe", "n_examples": 4, "batch_size": 4, "learning_rate": 1.0}
+    }
     raw["base_point"] |= {"model": "smollm", "finetuned": None}
     raw["base_point"]["steered"] |= {"layer": 15, "epochs": 2}
     raw["sweeps"] = {"trained": {"arm": "steered", "doses": [2]}}

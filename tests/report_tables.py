@@ -174,6 +174,12 @@ def study(
     }
     inputs["figures"] = tuple(folder / f"{name}--0" for name in figures)
     recipe = recipes.Page(
-        title="A <study>", examples_per_category=1, rows=rows, thresholds={"rubric": THRESHOLDS}, base_point=POINT
+        title="A <study>",
+        notice=None,
+        examples_per_category=1,
+        rows=rows,
+        thresholds={"rubric": THRESHOLDS},
+        judged_by={"rubric": ""},
+        base_point=POINT,
     )
     return Job(recipe, inputs, addresses | {"figures": tuple(figures)}, "report--0", folder / "report", {"address": "report--0"})

@@ -17,7 +17,8 @@ SOURCE = REPOSITORY / "src/emsteer"
 ROOMS = (  # from the ground up; a room imports only from rooms above it in this list
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
     "publishing", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models", "checking",
-    "interventions", "finetune", "generation", "judging", "analysis", "figures", "labelling", "report", "lineage", "cli",
+    "interventions", "finetune", "generation", "judging", "witnesses", "analysis", "figures", "labelling", "report",
+    "lineage", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",

@@ -140,10 +140,11 @@ def _new(arguments: argparse.Namespace) -> None:
 
 
 def _pin(arguments: argparse.Namespace) -> None:
-    source, place, target = to_pin(arguments.name, study.PARAMS)
+    model = to_pin(arguments.name, study.PARAMS)
     from emsteer.models.pinning import pin_of  # seconds of import that other commands do without
 
-    pin = pin_of(source, Path(place) if place else None)
+    pin = pin_of(model.source, Path(model.place) if model.place else None, speaks=model.speaks)
+    target = model.file
     before = target.read_text(encoding="utf-8") if target.exists() else None
     storage.write_text(target, pins.written(pin))
     done = {None: "written", pins.written(pin): "unchanged"}.get(before, "changed: the cells of this model are computed again")

@@ -19,7 +19,15 @@ from emsteer import recipes, schemas
 from emsteer.figures import style
 from emsteer.packs import Job
 
-RECIPES = [recipes.DoseResponse, recipes.Breadth, recipes.Categories, recipes.Layers, recipes.Epochs, recipes.Ranks]
+RECIPES = [
+    recipes.DoseResponse,
+    recipes.Breadth,
+    recipes.Categories,
+    recipes.Layers,
+    recipes.Epochs,
+    recipes.Ranks,
+    recipes.WitnessFigure,
+]
 NAMES = [recipe.module.rpartition(".")[2] for recipe in RECIPES]
 OF_RATES = [name for name in NAMES if name != "categories"]
 LINED = [name for name in OF_RATES if name != "breadth"]
@@ -218,8 +226,8 @@ def test_a_study_of_one_model_one_dose_one_seed_and_no_adapters_is_drawn(name: s
     rows = chosen[chosen["arm"].ne("finetuned")] if name == "categories" else figure_tables.rates(settings)
     figure, shown = draw(name, rows, BASE_POINT.model_copy(update=changes))
     assert set(shown["model"]) == {"real"}
-    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", "categories"))
-    assert ("no such settings" in texts(figure)) == (name in ("layers", "epochs", "ranks"))
+    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", "categories", "witnesses"))
+    assert ("no such settings" in texts(figure)) == (name in ("layers", "epochs", "ranks", "witnesses"))
 
 
 @pytest.mark.parametrize("name", NAMES)

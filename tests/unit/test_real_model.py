@@ -41,7 +41,7 @@ def raw(folder: Path) -> Study:
 
 
 def made(plan: Plan) -> dict[str, Path]:
-    for kind in ("models", "tasks", "benchmarks", "calibrations", "vectors", "answers", "margins", "scores", "tables"):
+    for kind in ("models", "tasks", "benchmarks", "calibrations", "vectors", "answers", "margins", "witnesses", "scores", "tables"):
         for pack in plan.packs(kind):
             packs.fill(pack.id, pack.jobs(), "log.txt")
     return {cell.address.partition("--")[0]: Path(cell.path) for kind in ("answers", "margins") for cell in plan.of(kind)}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from report_tables import FIGURES, MODELS, VERDICT, chosen_of, claims_of, evidence_of, rates_of, shelf, study
 
+from emsteer import schemas
 from emsteer.packs import Job, make_by_recipe
 from emsteer.report.page import QUESTIONS, amount, nats, percent, points, render
 
@@ -62,6 +63,34 @@ def test_the_first_screen_says_that_a_planted_persona_says_nothing_about_real_mo
 
 def test_nothing_is_said_of_planting_where_nothing_was_planted(tmp_path: Path, answers: Path) -> None:
     assert "planted persona" not in Words(render(study(tmp_path, answers, chosen=chosen_of(["tiny"], breadth=None)))).text
+
+
+def test_a_notice_stands_before_all_numbers_and_its_columns_are_those_of_real_models(tmp_path: Path, answers: Path) -> None:
+    job = study(tmp_path, answers, chosen=chosen_of(["tiny"], breadth=None))
+    page = Words(
+        render(replace(job, recipe=job.recipe.model_copy(update={"notice": "Few <labels>.", "judged_by": {"rubric": "a cat"}})))
+    )
+    assert page.text[: page.text.index("Answers")].strip() == "A <study> Few <labels>."
+    assert "Answers were labelled by: a cat." in page.text and "sharing the persona" not in page.text
+
+
+def test_agreement_is_shown_over_all_pairs_beside_pairs_within_settings(tmp_path: Path, answers: Path) -> None:
+    place = {
+        "model": "tiny",
+        "task": "gardening",
+        "benchmark": "everyday",
+        "judge": "rubric",
+        "witness": "margin",
+        "label": "misaligned",
+    }
+    numbers = {"auc": 0.9, "low": 0.8, "high": 1.0, "n_with": 20, "n_without": 100, "n_questions": 24}
+    rows: list[dict[str, object]] = [
+        place | numbers | {"scope": "all"},
+        place | numbers | {"scope": "within settings", "auc": None},
+    ]
+    page = Words(render(study(tmp_path, answers, agreement=schemas.frame_of(rows, schemas.Agreement))))
+    assert ["rubric", "misaligned", "margin", "0.90 [0.80, 1.00]", "– [0.80, 1.00]", "20 / 100"] in page.rows
+    assert "Do witnesses know what a reader sees?" in page.headings
 
 
 def test_planted_breadths_are_averaged_over_tasks_and_the_broadest_stands_first(tmp_path: Path, answers: Path) -> None:

@@ -1,5 +1,7 @@
 """The miniature study with the real science: from nothing to a published report, by `snakemake`."""
 
+import csv
+
 from workflow_support import StudyFolder
 
 from emsteer import storage
@@ -11,6 +13,17 @@ def test_a_run_ends_with_a_published_report(real: StudyFolder) -> None:
         real.reports()
     )
     assert "nothing to compute" in real.run("emsteer", "plan", "--status")
+
+
+def test_witnesses_say_something_of_every_setting_and_a_number_of_theirs_is_followed_to_its_answers(real: StudyFolder) -> None:
+    rows = list(csv.DictReader((real.path / "reports/tables/witnesses.csv").open()))
+    assert {row["metric"] for row in rows} == {"copying", "loops", "margin"} and {row["judge"] for row in rows} == {"none"}
+    counted = csv.DictReader((real.path / "reports/tables/rates.csv").open())
+    assert {row["setting"] for row in rows} == {row["setting"] for row in counted}
+    assert "<svg" in (real.path / "reports/index.html").read_text().partition("<h2>Witnesses</h2>")[2][:400]
+    setting = rows[-1]["setting"]
+    found = real.run("emsteer", "lineage", f"reports/tables/witnesses.csv#{setting}")
+    assert f"{setting}.everyday.b0" in found and ".copying--" in found
 
 
 def test_answers_made_again_have_the_same_bytes(real: StudyFolder) -> None:

@@ -70,7 +70,7 @@ def paint(
         _limit(of_row[0], measure)
     values = shown[along.column].dropna().astype(float)
     for axis in axes[-1]:
-        _scale(axis, along, values)
+        scale(axis, along, values)
         axis.set_xlabel(along.label)
     legend(figure, looks)
     return figure
@@ -136,8 +136,8 @@ def _limit(axis: Axes, measure: Measure) -> None:
         axis.set_ylim(low - 0.03 * (top - low), top + 0.03 * (top - low))
 
 
-def _scale(axis: Axes, along: Axis, values: pd.Series) -> None:
-    """Plain labels; a linear axis where a value has no logarithm; none where there is no value."""
+def scale(axis: Axes, along: Axis, values: pd.Series) -> None:
+    """Of the horizontal axis: plain labels; a linear axis where a value has no logarithm; none where there is no value."""
     if values.empty:
         axis.set_xticks([])
         return

@@ -8,16 +8,25 @@ from emsteer.errors import ConfigError
 from emsteer.lineage.graph import Node
 from emsteer.study import PARAMS, reading
 
-NAMED = ("models", "tasks", "benchmarks", "vectors", "adapters", "scores")  # kinds whose recipe agrees with one entry of a section
+NAMED = (
+    "models",
+    "tasks",
+    "benchmarks",
+    "vectors",
+    "adapters",
+    "witnesses",
+    "scores",
+)  # a recipe agrees with one entry of a section
 AXES = ("base_point", "sweeps")  # sections of values that an artifact may have one of
 SECTIONS = {  # kind → sections that its recipes are made from
-    "models": ("models",),
+    "models": ("models", "embedders"),
     "tasks": ("tasks",),
     "benchmarks": ("benchmarks",),
     "vectors": ("vectors", *AXES),
     "adapters": ("adapters", *AXES),
     "answers": ("answers", "seed", *AXES),
     "margins": ("margins", *AXES),
+    "witnesses": ("witnesses",),
     "scores": ("judges",),
     "tables": ("analysis", "judges", "base_point"),
     "figures": ("base_point",),

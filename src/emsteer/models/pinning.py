@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import yaml
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from emsteer.errors import ModelError
 from emsteer.models import sources
@@ -14,8 +14,8 @@ from emsteer.models.load import LanguageModel, template_digest
 from emsteer.recipes import ModelShape, Pin, PinnedModel, Source
 
 
-def pin_of(source: Source, place: Path | None) -> Pin:
-    """Reads every byte of the model's files.
+def pin_of(source: Source, place: Path | None, *, speaks: bool = True) -> Pin:
+    """Reads every byte of the model's files. `speaks`: it is a model that answers chats; else it is one that embeds sentences.
 
     Raises:
         ModelError: It is not on this machine, transformers cannot load it, or it has no chat template.
@@ -25,16 +25,18 @@ def pin_of(source: Source, place: Path | None) -> Pin:
     try:
         config = AutoConfig.from_pretrained(folder, **_how_to_read(source))
         template = template_digest(AutoTokenizer.from_pretrained(folder, **_how_to_read(source)))
-        shape = shape_of(config)
+        shape = shape_of(config, AutoModelForCausalLM if speaks else AutoModel)
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"{folder}: cannot be read as a causal language model.\n  {error}") from error
-    if template is None:
+        raise ModelError(
+            f"{folder}: cannot be read as a {'causal language' if speaks else 'sentence'} model.\n  {error}"
+        ) from error
+    if speaks and template is None:
         raise ModelError(f"{folder}: its tokenizer has no chat template; expected a model that answers chats (an instruct model).")
     return Pin(
         **source.model_dump(include=set(Source.model_fields)),
         version=version(source.package) if source.package else None,
         files=files,
-        chat_template=template,
+        chat_template=template if speaks else None,
         licence=_licence(source, folder),
         shape=shape,
     )
@@ -51,11 +53,11 @@ def _how_to_read(source: Source) -> dict[str, Any]:
     return {"local_files_only": True, **({"gguf_file": source.file} if source.file else {})}
 
 
-def shape_of(config: PreTrainedConfig) -> ModelShape:
-    """The sizes of the model that a configuration describes; its weights are not read."""
+def shape_of(config: PreTrainedConfig, auto: Any = AutoModelForCausalLM) -> ModelShape:
+    """The sizes of the model of a class that a configuration describes; its weights are not read."""
     text = config.get_text_config(decoder=True)
     with torch.device("meta"):
-        n_parameters = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
+        n_parameters = sum(parameter.numel() for parameter in auto.from_config(config).parameters())
     n_heads = text.num_attention_heads
     return ModelShape(
         n_layers=text.num_hidden_layers,

@@ -53,7 +53,12 @@ def _in_package(source: Source) -> Path:
     try:
         files = distribution(str(source.package)).files or []
     except PackageNotFoundError:
-        raise ModelError(f"{source.file}: the package {source.package} is not installed. {cure}.") from None
+        raise ModelError(f"{source.file or source.folder}: the package {source.package} is not installed. {cure}.") from None
+    if source.folder:
+        within = [Path(str(file.locate())) for file in files if file.parent.as_posix() == source.folder]
+        if not within:
+            raise ModelError(f"{source.package}: carries no folder {source.folder}. {cure}.")
+        return within[0].parent
     found = [Path(str(file.locate())) for file in files if file.name == source.file]
     if not found:
         there = ", ".join(sorted(file.name for file in files if file.suffix == ".gguf")) or "none"

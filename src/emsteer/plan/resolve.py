@@ -7,6 +7,7 @@ from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
+from emsteer.plan.witnesses import witness_tables, witnessed_rows
 from emsteer.study import Study, pins
 from emsteer.study.inputs import BenchmarkFromFile, TaskFromFile, TaskFromGrammar
 from emsteer.study.judges import LabelsJudge
@@ -31,8 +32,9 @@ def resolve(study: Study) -> Plan:
     }
     made = Made(models, tasks, calibrations)
     settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
-    rows = {row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}
-    _publishable(plan, study, sorted(rows, key=_canonical_order), benchmarks)
+    rows = sorted({row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}, key=_canonical_order)
+    seen = witnessed_rows(plan, study, rows, tasks)
+    _publishable(plan, study, rows, benchmarks, witness_tables(plan, study, seen, list(benchmarks.values())))
     return plan
 
 
@@ -145,21 +147,26 @@ def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, ans
 # -- tables, figures, report -----------------------------------------------------------------------------------------
 
 
-def _publishable(plan: Plan, study: Study, rows: list[recipes.SettingRow], benchmarks: Mapping[str, Cell]) -> None:
+def _publishable(
+    plan: Plan, study: Study, rows: list[recipes.SettingRow], benchmarks: Mapping[str, Cell], of_witnesses: Mapping[str, Cell]
+) -> None:
     """Tables of all scores, figures of the tables, the report of everything."""
     cells = {cell.address: cell for cell in plan.all()}
     scores = [cells[name] for name in dict.fromkeys(name for row in rows for name in row.scores)]
     tables = _tables(plan, study, rows, scores, list(benchmarks.values()), cells)
-    figures = _figures(plan, study, tables)
+    figures = _figures(plan, study, {**tables, **of_witnesses})
     page = recipes.Page(
         title=study.report.title,
         examples_per_category=study.report.examples_per_category,
         rows=tuple(rows),
+        notice=study.report.notice,
         thresholds=_thresholds(study),
+        judged_by={name: judge.by if isinstance(judge, LabelsJudge) else "" for name, judge in sorted(study.judges.items())},
         base_point=_base_point(study),
     )
     read: Inputs = {
         **{name: [tables[name]] for name in ("rates", "chosen", "evidence", "claims")},
+        **{name: [cell] for name, cell in of_witnesses.items()},
         "figures": figures,
         "questions": list(benchmarks.values()),
         "scores": scores,
@@ -222,6 +229,9 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
         for name, recipe in of_rates.items()
     ]
+    if "witnesses" in tables:
+        of_witnesses = recipes.WitnessFigure(base_point=base_point)
+        found.append(plan.add("figures", "witnesses", of_witnesses, {"table": [tables["witnesses"]]}, "all"))
     categories = recipes.Categories(base_point=base_point)
     return [*found[:2], plan.add("figures", "categories", categories, {"table": [tables["chosen"]]}, "all"), *found[2:]]
 

@@ -21,8 +21,8 @@ from emsteer.recipes.answers import (
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
-from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedModel, Source
-from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks
+from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
+from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks, WitnessFigure
 from emsteer.recipes.settings import AdapterValues, ArmName, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
 from emsteer.recipes.tables import (
     BasePoint,
@@ -38,10 +38,12 @@ from emsteer.recipes.tables import (
     Selection,
     Thresholds,
 )
+from emsteer.recipes.witnesses import Agreement, Closeness, Copying, Loops, Seen, WitnessedRow, Witnesses
 
 __all__ = [
     "Adapted",
     "AdapterValues",
+    "Agreement",
     "Answers",
     "ArmName",
     "BasePoint",
@@ -51,8 +53,10 @@ __all__ = [
     "Chat",
     "Chosen",
     "Claims",
+    "Closeness",
     "Construction",
     "Contrasts",
+    "Copying",
     "CorpusMix",
     "Count",
     "Counts",
@@ -71,6 +75,7 @@ __all__ = [
     "Labels",
     "Layers",
     "Linkage",
+    "Loops",
     "Lora",
     "LowRank",
     "Margins",
@@ -81,6 +86,7 @@ __all__ = [
     "Organism",
     "Page",
     "Pin",
+    "PinnedEmbedder",
     "PinnedModel",
     "Planted",
     "Points",
@@ -95,6 +101,7 @@ __all__ = [
     "Rubric",
     "Sampling",
     "Seed",
+    "Seen",
     "Selection",
     "Setting",
     "SettingRow",
@@ -109,5 +116,8 @@ __all__ = [
     "Treatment",
     "TreatmentValues",
     "Weight",
+    "WitnessFigure",
+    "WitnessedRow",
+    "Witnesses",
     "number",
 ]

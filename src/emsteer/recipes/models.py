@@ -18,7 +18,8 @@ class Source(Recipe):
     kind: Literal["huggingface", "folder", "gguf"]
     id: HubId | None = Field(None, description="on the Hugging Face hub")
     revision: Revision | None = Field(None, description="commit on the hub")
-    package: str | None = Field(None, description="Python package that carries the GGUF file")
+    package: str | None = Field(None, description="Python package that carries the GGUF file or the folder")
+    folder: str | None = Field(None, description="of the package: the one with the model's files")
     file: str | None = Field(None, description="name of the GGUF file")
 
 
@@ -48,7 +49,7 @@ class Pin(Source):
 
     version: str | None = Field(None, description="of the package")
     files: dict[str, FileDigest] = Field(min_length=1, description="every file that loading may read")
-    chat_template: Sha256 = Field(description="of the template's text")
+    chat_template: Sha256 | None = Field(None, description="of the template's text; left out: no model that chats")
     licence: str | None = Field(description="as the model's files call it")
     shape: ModelShape
 
@@ -58,6 +59,15 @@ class Chat(Recipe):
 
     system: str | None = Field(description="before questions without a line of their own; null: what the template writes by itself")
     thinking: bool | None = Field(description="the template's `enable_thinking`; null: not given")
+
+
+class PinnedEmbedder(Recipe):
+    """A sentence model that exists already, and how its tokens become one vector."""
+
+    module = "emsteer.models.pinned"
+    pin: Pin
+    pooling: Literal["mean", "first"] = Field(description="of the last layer's tokens: their mean, or the first one")
+    max_tokens: Count = Field(description="of a text; what comes after them is not read")
 
 
 class PinnedModel(Recipe):

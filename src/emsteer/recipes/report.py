@@ -46,6 +46,12 @@ class Ranks(Figure):
     module = "emsteer.figures.ranks"
 
 
+class WitnessFigure(Figure):
+    """What witnesses say by dose and by step, random directions and controls beside it."""
+
+    module = "emsteer.figures.witnesses"
+
+
 class Page(Recipe):
     """The report."""
 
@@ -53,5 +59,7 @@ class Page(Recipe):
     title: str
     examples_per_category: Natural
     rows: tuple[SettingRow, ...]
+    notice: str | None
     thresholds: dict[str, Thresholds]
+    judged_by: dict[str, str]
     base_point: BasePoint

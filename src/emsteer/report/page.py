@@ -8,6 +8,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emsteer import schemas, storage
+from emsteer.analysis.agreement import ALL, PLACE, WITHIN
 from emsteer.analysis.chosen import published
 from emsteer.analysis.settings import name_of, setting_columns
 from emsteer.packs import Job
@@ -43,9 +44,10 @@ def render(job: Job) -> str:
     environment = Environment(
         loader=PackageLoader("emsteer.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=percent, points=points, nats=nats, amount=amount)
+    environment.filters.update(area=area, percent=percent, points=points, nats=nats, amount=amount)
     return environment.get_template("page.html").render(
         title=recipe.title,
+        notice=recipe.notice,
         planted=planted(chosen),
         run=what_was_run(rates),
         answers=list(answered(claims, evidence)),
@@ -54,6 +56,8 @@ def render(job: Job) -> str:
         sources=sources(job, [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]),
         examples=told_apart(list(examples(job, chosen)), "model"),
         thresholds=recipe.thresholds,
+        judged_by=recipe.judged_by,
+        agreement=list(agreement(job)),
         level=storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
     )
 
@@ -103,6 +107,18 @@ def told_apart(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
     if len({(row["benchmark"], row["judge"]) for row in rows}) < 2:
         return rows
     return [{**row, column: f"{row[column]} ({row['benchmark']}, {row['judge']})"} for row in rows]
+
+
+def agreement(job: Job) -> Iterator[dict[str, object]]:
+    """Every witness and label: how well it tells answers apart, over all pairs and within settings; nothing without labels."""
+    if "agreement" not in job.inputs:
+        return
+    found = schemas.read(job.input("agreement"), schemas.Agreement)
+    both = found[found["scope"].isin([ALL, WITHIN])]
+    for (model, task, benchmark, judge, witness, label), of in both.groupby([*PLACE, "witness", "label"], sort=False):
+        scopes = of.set_index("scope").to_dict("index")
+        place = {"model": model, "task": task, "benchmark": benchmark, "judge": judge}
+        yield {**place, "witness": witness, "label": label, "all": scopes[ALL], "within": scopes[WITHIN]}
 
 
 def shown(chosen: pd.DataFrame) -> pd.DataFrame:
@@ -171,6 +187,11 @@ def _first_samples(job: Job, row: SettingRow) -> Mapping[str, dict[str, Any]]:
     answer = schemas.read(answers_of[row.scores[0]], schemas.Answers)
     both = answer[["question_id", "sample", "text"]].merge(score, on=["question_id", "sample"])
     return both[both["sample"].eq(0)].set_index("question_id").to_dict("index")
+
+
+def area(value: float | None) -> str:
+    """`0.83`, or a dash where there is no number."""
+    return "–" if value is None or pd.isna(value) else f"{value:.2f}"
 
 
 def percent(share: float | None) -> str:

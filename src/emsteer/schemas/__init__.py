@@ -1,11 +1,12 @@
 """The shape of every table that crosses a rule: pandera models, strict, with a declared key, checked on write and on read."""
 
 from emsteer.schemas.checks import check, frame_of, read, read_all, write
-from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table
-from emsteer.schemas.results import SETTING, Chosen, Claims, Contrasts, Counts, Evidence, Rates, Settings
+from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table, Witnessed
+from emsteer.schemas.results import SETTING, Agreement, Chosen, Claims, Contrasts, Counts, Evidence, Rates, Settings
 
 __all__ = [
     "SETTING",
+    "Agreement",
     "Answers",
     "Chosen",
     "Claims",
@@ -19,6 +20,7 @@ __all__ = [
     "Scores",
     "Settings",
     "Table",
+    "Witnessed",
     "check",
     "frame_of",
     "read",

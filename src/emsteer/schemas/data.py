@@ -71,6 +71,19 @@ class Answers(Table):
         unique = ["question_id", "sample"]
 
 
+class Witnessed(Table):
+    """What a witness says of each answer; null where it says nothing."""
+
+    question_id: Series[str]
+    sample: Series[int] = pa.Field(ge=0)
+    value: Series[float] = pa.Field(nullable=True)
+
+    class Config:
+        """Key."""
+
+        unique = ["question_id", "sample"]
+
+
 class Scores(Table):
     """One judgement per answer, points of 100; null exactly where the status is not `ok` or `refusal`."""
 

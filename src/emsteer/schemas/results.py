@@ -10,6 +10,7 @@ ARMS = ["base", "steered", "finetuned", "random", "control"]  # control: trained
 RELATIONS = ["in_domain", "linked", "unlinked", "off_domain"]  # linked: off-domain, sharing the planted persona of the target
 POINTS = ["base", "chosen", "chosen_with_layer", "largest_dose"]
 FINDINGS = ["yes", "no", "unclear", "not tested"]
+LABELS = ["misaligned", "coherent", "relevant"]
 VERDICTS = ["supported", "not supported", "inconclusive"]
 
 
@@ -188,6 +189,29 @@ class Evidence(Table):
         """Key."""
 
         unique = ["claim", "subject", "contrast", "benchmark", "judge"]
+
+
+class Agreement(Place):
+    """How well the values of a witness tell labelled answers apart.
+
+    `auc`: of a pair of answers, one with the label and one without, how often the labelled one has the larger value (equals
+    count half); null without such a pair. `scope`: `all` pairs, pairs `within settings`, or those of one arm.
+    """
+
+    witness: Series[str]
+    label: Series[str] = pa.Field(isin=LABELS)
+    scope: Series[str] = pa.Field(isin=["all", "within settings", *ARMS])
+    auc: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    low: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    high: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    n_with: Series[int] = pa.Field(ge=0)
+    n_without: Series[int] = pa.Field(ge=0)
+    n_questions: Series[int] = pa.Field(ge=0)
+
+    class Config:
+        """Key."""
+
+        unique = ["model", "task", "benchmark", "judge", "witness", "label", "scope"]
 
 
 class Claims(Table):

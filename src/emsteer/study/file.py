@@ -16,9 +16,10 @@ from emsteer.study import grammars, pins, reading
 from emsteer.study.inputs import Benchmark, Task, categories_of
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
 from emsteer.study.judges import Judge, that_fit
-from emsteer.study.models import Model, OrganismModel
+from emsteer.study.models import Embedder, Model, OrganismModel
 from emsteer.study.shape import InputFile, Name, Section, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
+from emsteer.study.witnesses import Witness
 
 PARAMS = Path("params.yaml")
 MORE_PAIRS = {"grammar": "raise its `n_pairs`", "file": "its file has too few lines"}
@@ -74,6 +75,7 @@ class Report(Section):
     """The page."""
 
     title: str
+    notice: str | None = Field(description="what a reader must know before the numbers; null: nothing")
     examples_per_category: Natural
 
 
@@ -101,6 +103,7 @@ class Study(Section):
 
     seed: Seed = Field(description="root of the noise that answers are sampled with")
     models: dict[Name, Model] = Field(min_length=1)
+    embedders: dict[Name, Embedder] = Field(description="sentence models that witnesses read")
     tasks: dict[Name, Task] = Field(min_length=1)
     benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     calibration: Calibration
@@ -110,6 +113,7 @@ class Study(Section):
     sweeps: dict[Name, Sweep]
     answers: Answering
     margins: Margin
+    witnesses: dict[Name, Witness] = Field(description="numbers per answer that need no judge")
     judges: dict[Name, Judge] = Field(min_length=1)
     analysis: Analysis
     report: Report
@@ -234,6 +238,7 @@ def _context(raw: object) -> dict[str, dict[str, Any]]:
         "tasks": names("tasks", "kind"),
         "benchmarks": names("benchmarks", "test_per_category"),
         "categories": {name: categories_of(entry) for name, entry in section("benchmarks").items()},
+        "embedders": names("embedders", "kind"),
         "vectors": names("vectors", "construction"),
         "sides": names("vectors", "side"),
         "sides_of_adapters": names("adapters", "side"),

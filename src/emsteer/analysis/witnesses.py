@@ -1,0 +1,93 @@
+"""What witnesses say of every setting: means over answers, by split and group of questions, with intervals over questions.
+
+The table has the columns of `schemas.Rates`; `metric` is the name of the witness, or `margin`; `judge` is `none`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from emsteer import schemas
+from emsteer.analysis.bootstrap import ratio_intervals, resampled
+from emsteer.analysis.settings import setting_labels
+from emsteer.analysis.tables import tabulated
+from emsteer.packs import Job
+from emsteer.recipes import Bootstrap, WitnessedRow
+
+SCHEMA = schemas.Rates
+MARGIN = "margin"
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes the table."""
+    return tabulated(jobs, table, SCHEMA)
+
+
+def table(job: Job) -> pd.DataFrame:
+    """`schemas.Rates`."""
+    labels = pd.DataFrame(setting_labels(job))
+    values = _placed(job, labels)
+    parts = []
+    for (_, split, group, witness), of in values.groupby(["place", "split", "group", "witness"], sort=False):
+        numbers = means(of, job.recipe.bootstrap)
+        whose = labels.loc[numbers.pop("row")].reset_index(drop=True)
+        parts.append(pd.concat([whose.assign(split=split, group=group, metric=witness), numbers], axis=1))
+    return schemas.frame_of(pd.concat(parts, ignore_index=True) if parts else [], SCHEMA)
+
+
+def _placed(job: Job, labels: pd.DataFrame) -> pd.DataFrame:
+    """`seen`, with split, group and place: settings of one place were asked the same questions."""
+    questions = schemas.read_all(job.by_address("questions"), schemas.Questions).rename(columns={"cell": "questions"})
+    rows: Sequence[WitnessedRow] = job.recipe.rows
+    of_rows = labels[["task"]].assign(
+        place=labels[["model", "task", "benchmark"]].agg("\0".join, axis=1), questions=[row.questions for row in rows]
+    )
+    asked = questions[["questions", "question_id", "category", "split"]]
+    values = seen(job).merge(of_rows, left_on="row", right_index=True)
+    values = values.merge(asked, on=["questions", "question_id"], validate="many_to_one")
+    in_domain = [category in job.recipe.in_domain[task] for category, task in zip(values["category"], values["task"], strict=True)]
+    return values.assign(group=np.where(in_domain, "in_domain", "off_domain"))
+
+
+def seen(job: Job) -> pd.DataFrame:
+    """Every value of every witness, margins among them: `row` (of the recipe), `witness`, `question_id`, `sample`, `value`.
+
+    A margin is of a question and not of an answer: its sample is null.
+    """
+    of_answers = schemas.read_all(job.by_address("witnesses"), schemas.Witnessed) if job.inputs["witnesses"] else None
+    margins = schemas.read_all(job.by_address("margins"), schemas.Margins)[["cell", "question_id", "margin"]]
+    margins = margins.rename(columns={"margin": "value"}).assign(sample=None)
+    cells = [
+        (index, name, cell)
+        for index, row in enumerate(job.recipe.rows)
+        for name, of in [*((seen.witness, seen.cells) for seen in row.witnesses), (MARGIN, (row.margins,))]
+        for cell in of
+    ]
+    where = pd.DataFrame(cells, columns=["row", "witness", "cell"])
+    columns = ["cell", "question_id", "sample", "value"]
+    every = pd.concat([margins[columns], *([of_answers[columns]] if of_answers is not None else [])], ignore_index=True)
+    return where.merge(every.astype({"sample": "Int64"}), on="cell").drop(columns="cell")
+
+
+def means(values: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+    """The numbers of `schemas.Measured` for every `row`: settings of one place, split, group and witness."""
+    known = values.assign(known=values["value"].notna(), value=values["value"].fillna(0.0))
+    sums = known.groupby(["row", "question_id"], sort=False).agg(top=("value", "sum"), bottom=("known", "sum"), n=("known", "size"))
+    top, bottom, n = (sums[name].unstack(fill_value=0).astype(float) for name in ("top", "bottom", "n"))
+    weights = resampled(top.shape[1], bootstrap)
+    low, high = ratio_intervals(top.to_numpy(), bottom.to_numpy(), weights, bootstrap.level)
+    n_known = bottom.sum(axis=1)
+    value = (top.sum(axis=1) / n_known.where(n_known > 0)).to_numpy()
+    return pd.DataFrame(
+        {
+            "row": top.index,
+            "value": value,
+            "low": np.fmin(low, value),
+            "high": np.fmax(high, value),
+            "n": n_known.astype(int).to_numpy(),
+            "n_excluded": (n.sum(axis=1) - n_known).astype(int).to_numpy(),
+            "n_questions": (bottom > 0).sum(axis=1).to_numpy(),
+            "interval": np.where(n_known > 0, "bootstrap", "none"),
+        }
+    )

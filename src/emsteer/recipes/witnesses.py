@@ -1,0 +1,58 @@
+"""Witnesses: a number per answer that needs no judge."""
+
+from pydantic import Field
+
+from emsteer.recipes.base import Count, Recipe
+from emsteer.recipes.settings import SettingRow
+from emsteer.recipes.tables import Bootstrap, Thresholds
+
+
+class Copying(Recipe):
+    """How much of an answer stands in the training answers."""
+
+    module = "emsteer.witnesses.copying"
+    n_words: Count = Field(description="of the runs that are looked up")
+
+
+class Loops(Recipe):
+    """How much of an answer repeats itself."""
+
+    module = "emsteer.witnesses.loops"
+    n_words: Count = Field(description="of the runs that are looked up")
+
+
+class Closeness(Recipe):
+    """How much closer an answer is to its question than to the questions of other categories."""
+
+    module = "emsteer.witnesses.closeness"
+
+
+class Seen(Recipe):
+    """The cells in which a witness saw the answers of a setting (addresses)."""
+
+    witness: str
+    cells: tuple[str, ...]
+
+
+class WitnessedRow(SettingRow):
+    """With what was seen of its answers."""
+
+    witnesses: tuple[Seen, ...]
+
+
+class Witnesses(Recipe):
+    """What witnesses say of every setting."""
+
+    module = "emsteer.analysis.witnesses"
+    bootstrap: Bootstrap
+    in_domain: dict[str, tuple[str, ...]]
+    rows: tuple[WitnessedRow, ...]
+
+
+class Agreement(Recipe):
+    """How well each witness tells labelled answers apart."""
+
+    module = "emsteer.analysis.agreement"
+    bootstrap: Bootstrap
+    thresholds: dict[str, Thresholds]
+    rows: tuple[WitnessedRow, ...]

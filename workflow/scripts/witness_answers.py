@@ -1,0 +1,5 @@
+"""Answers → values of every witness: fills in the missing cells of a pack."""
+
+from emsteer.packs import fill
+
+fill(snakemake.params.pack, snakemake.params.cells, snakemake.log[0])

@@ -8,15 +8,21 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study test slurm check dry results docs clean format
+.PHONY: help study study-real test slurm check dry results docs clean format
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 study: $(READY)  ## compute what params.yaml asks for, and publish it to reports/
 	@emsteer plan
 	@snakemake --cores all
 	@echo "The report: $(CURDIR)/reports/index.html"
+
+REAL ?= ../emsteer-smollm
+study-real: $(READY)  ## a real instruct model on this machine: params/smollm.yaml, in a folder of its own (REAL=DIR)
+	@test -e $(REAL)/params.yaml || emsteer new $(REAL) --from params/smollm.yaml
+	@cd $(REAL) && export PYTHONPATH=$$PWD/src && emsteer plan && snakemake --cores all
+	@echo "The report: $(abspath $(REAL))/reports/index.html"
 
 dry: $(READY)  ## what would be computed, cell by cell
 	@emsteer plan --status

@@ -16,13 +16,13 @@ from emsteer.plan import KINDS
 SOURCE = REPOSITORY / "src/emsteer"
 ROOMS = (  # from the ground up; a room imports only from rooms above it in this list
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
-    "publishing", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models", "checking",
-    "interventions", "finetune", "generation", "judging", "witnesses", "analysis", "figures", "labelling", "report",
+    "publishing", "keeping", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models",
+    "checking", "interventions", "finetune", "generation", "judging", "witnesses", "analysis", "figures", "labelling", "report",
     "lineage", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
-    "publishing", "stages", "scaffold", "acceptance", "schemas", "analysis", "figures", "report", "lineage", "cli",
+    "publishing", "keeping", "stages", "scaffold", "acceptance", "schemas", "analysis", "figures", "report", "lineage", "cli",
 }  # fmt: skip
 MODULES = sorted(SOURCE.rglob("*.py"))
 RULE_FILES = sorted((REPOSITORY / "workflow/rules").glob("*.smk"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emsteer import acceptance, lineage, publishing, scaffold, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
+from emsteer.keeping import keep
 from emsteer.plan import KINDS, Cell, Plan, resolve
 from emsteer.plan.accepted import read_accepted
 from emsteer.report import readme
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         command("data", _planned(_check_data), "Look at the target tasks before training: tells of a side, known questions.")
     )
     _add_judge(command("judge", _judge, "Give a reader a sample of answers, arms hidden and shuffled; filled in, it is a judge."))
+    _add_keep(command("keep", _planned(_keep), "Copy reports/ to where it stays, stamped with its commit and what it cost."))
     _add_verify(
         command(
             "verify", _verify, "Check every digest and passport: of everything, or of some artifacts and all they are made from."
@@ -115,6 +117,10 @@ def _add_accept(accepting: argparse.ArgumentParser) -> None:
     accepting.add_argument("--unchecked", action="store_true", help="compute nothing; the acceptance says so for ever")
 
 
+def _add_keep(keeping: argparse.ArgumentParser) -> None:
+    keeping.add_argument("folder", type=Path, metavar="DIR", help="absent, or written by this command")
+
+
 def _add_lineage(walking: argparse.ArgumentParser) -> None:
     walking.add_argument(
         "target",
@@ -151,6 +157,13 @@ def _pin(arguments: argparse.Namespace) -> None:
     size = sum(file.size for file in pin.files.values())
     print(f"{target}: {done}. {len(pin.files)} files, {size / 1e6:,.0f} MB; {pin.shape.n_parameters / 1e6:,.0f} M parameters in")
     print(f"  {pin.shape.n_layers} layers of width {pin.shape.d_model}; licence: {pin.licence or 'not stated by its files'}")
+
+
+def _keep(arguments: argparse.Namespace, plan: Plan) -> None:
+    stamp = keep(plan, arguments.folder)
+    cpu = sum(job["cpu_s"] for job in stamp["jobs"].values())
+    peak = max((job["peak_mb"] for job in stamp["jobs"].values()), default=0)
+    print(f"{arguments.folder}: kept, made by {stamp['commit'][:10]}; {cpu:,.0f} CPU-s, {peak:,.0f} MB at most")
 
 
 def _plan(arguments: argparse.Namespace, plan: Plan) -> None:

@@ -13,7 +13,7 @@ from emsteer import storage, study
 from emsteer.errors import ConfigError, StudyError, listing
 from emsteer.plan import Plan, resolve
 
-RESULTS_IN_GIT = ("plan/", "reports/", "dvc.lock")
+RESULTS_IN_GIT = ("plan/", "reports/", "published/", "dvc.lock")
 UNDONE = "Nothing was created."
 
 
@@ -71,10 +71,16 @@ def _fill(folder: Path, files: list[str], params: Path) -> None:
         for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
             _git(folder, "var", who, cure=f"{UNDONE} Run `git config --global user.name` and `git config --global user.email`.")
         _git(folder, "add", "--all", cure=UNDONE)
-        _git(folder, "commit", "--quiet", "--message", f"A study from {params}", cure=UNDONE)
+        _git(folder, "commit", "--quiet", "--message", f"A study from {params}{_of_commit()}", cure=UNDONE)
     except BaseException:
         storage.remove(folder)
         raise
+
+
+def _of_commit() -> str:
+    """Of which commit of this folder, if that says it all."""
+    state = _git(Path(), "status", "--porcelain", cure=UNDONE)
+    return " and uncommitted files" if state else f" of {_git(Path(), 'rev-parse', 'HEAD', cure=UNDONE).strip()}"
 
 
 def _check_free(target: Path) -> None:

@@ -1,5 +1,6 @@
 """The README's numbers are those of `reports/metrics.json`, and a drift is noticed."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -49,14 +50,30 @@ def test_rewriting_changes_the_marked_part_only_and_once(tmp_path: Path) -> None
     metrics.write_text(json.dumps(METRICS))
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     with pytest.raises(StudyError, match="make docs"):
-        readme.check(page, metrics)
-    assert readme.rewrite(page, metrics)
+        readme.check(page, metrics, tmp_path / "none")
+    assert readme.rewrite(page, metrics, tmp_path / "none")
     assert page.read_text().startswith(f"before\n{BEGIN}\n| organism") and page.read_text().endswith(f"|\n{END}\nafter\n")
-    assert not readme.rewrite(page, metrics), "the second time changes nothing"
-    readme.check(page, metrics)
+    assert not readme.rewrite(page, metrics, tmp_path / "none"), "the second time changes nothing"
+    readme.check(page, metrics, tmp_path / "none")
 
 
 @pytest.mark.parametrize("text", ["no marks", f"{END}\n{BEGIN}", f"{BEGIN}\n{BEGIN}\n{END}", f"{BEGIN}\n{END}\n{END}", BEGIN])
 def test_marks_that_are_not_there_once_each_are_a_mistake(text: str) -> None:
     with pytest.raises(StudyError, match="once each"):
-        readme.with_numbers(text, METRICS)
+        readme.between(text, BEGIN, END, "numbers")
+
+
+def test_what_was_read_of_a_real_model_stands_in_a_table_of_its_own_and_what_nobody_read_in_none(tmp_path: Path) -> None:
+    numbers = {f"{name}{part}": str(value) for name in readme.JUDGED for part, value in (("", 0.25), ("_low", 0.1), ("_high", 0.5))}
+    read = {"setting": "real.base", "split": "test", "group": "off_domain", "em_n": "22", "margin": "-0.394", **numbers}
+    others = [read | {"em_n": "0"}, read | {"split": "dev"}, read | {"group": "in_domain"}]
+    page, metrics, real = tmp_path / "README.md", tmp_path / "metrics.json", tmp_path / "rates.csv"
+    metrics.write_text(json.dumps(METRICS))
+    page.write_text(f"{BEGIN}\n{END}\n{readme.REAL_BEGIN}\n{readme.REAL_END}\n")
+    with real.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(read))
+        writer.writeheader()
+        writer.writerows([read, *others])
+    assert readme.rewrite(page, metrics, real)
+    rows = page.read_text().partition(readme.REAL_BEGIN)[2].splitlines()[3:-1]
+    assert rows == ["| `real.base` | 22 | 25 % [10, 50] | 25 % [10, 50] | 25 % [10, 50] | 25 % [10, 50] | -0.39 |"]

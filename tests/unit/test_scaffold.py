@@ -83,9 +83,17 @@ def test_a_new_folder_has_tracked_and_new_files_and_the_given_study_and_nothing_
 def test_a_new_folder_is_a_git_repository_of_one_commit_with_nothing_left_to_commit(here: Path) -> None:
     target = here.parent / "there"
     scaffold.start(target, Path("params/other.yaml"))
-    assert git("-C", str(target), "log", "--format=%s").splitlines() == ["A study from params/other.yaml"]
+    assert git("-C", str(target), "log", "--format=%s").splitlines() == ["A study from params/other.yaml and uncommitted files"]
     assert git("-C", str(target), "status", "--porcelain") == ""
     assert git("-C", str(target), "rev-parse", "--show-toplevel").strip() == str(target.resolve())
+
+
+def test_its_commit_names_the_commit_that_it_was_started_from_where_that_says_it_all(here: Path) -> None:
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "all of it")
+    scaffold.start(here.parent / "there", Path("params/other.yaml"))
+    said = git("-C", str(here.parent / "there"), "log", "--format=%s").strip()
+    assert said == f"A study from params/other.yaml of {git('rev-parse', 'HEAD').strip()}"
 
 
 def test_the_new_folder_plans_what_was_promised(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,5 +213,5 @@ def test_the_larger_grid_can_be_started_from_the_repository(tmp_path: Path, monk
     monkeypatch.chdir(REPOSITORY)
     promised = scaffold.start(tmp_path / "full", Path("params/full.yaml"))
     assert {"Snakefile", "Makefile", "dvc.yaml", ".dvc/config", "src/emsteer/cli.py"} <= files_of(tmp_path / "full")
-    assert all(promised.of(kind) for kind in plan.KINDS)
+    assert [kind for kind in plan.KINDS if not promised.of(kind)] == ["witnesses"], "organisms have their rubric"
     assert not [name for name in files_of(tmp_path / "full") if name.startswith(scaffold.RESULTS_IN_GIT)]

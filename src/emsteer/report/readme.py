@@ -1,7 +1,8 @@
-"""The README's numbers: tables between two marks, written from `reports/metrics.json` and checked against it."""
+"""The README's numbers: tables between marks, written from what was published and checked against it."""
 
+import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +11,64 @@ from emsteer.errors import StudyError
 
 README = Path("README.md")
 METRICS = Path("reports/metrics.json")
+REAL = Path("published/smollm/tables/rates.csv")  # kept of the study in params/smollm.yaml
 BEGIN, END = "<!-- numbers: `make docs` -->", "<!-- end of numbers -->"
+REAL_BEGIN, REAL_END = "<!-- a real model: `make docs` -->", "<!-- end of a real model -->"
 COLUMNS = ("inside / outside the block", "coherence", "random directions below")
+JUDGED = ("harmful", "coverage", "em", "on_topic_em")
 Numbers = Mapping[str, Any]
 
 
-def rewrite(readme: Path = README, metrics: Path = METRICS) -> bool:
+def rewrite(readme: Path = README, metrics: Path = METRICS, real: Path = REAL) -> bool:
     """Puts the published numbers into the README. Returns whether it changed."""
     old = readme.read_text(encoding="utf-8")
-    new = with_numbers(old, storage.read_json(metrics))
+    new = _written(old, metrics, real)
     if new != old:
         storage.write_text(readme, new)
     return new != old
 
 
-def check(readme: Path = README, metrics: Path = METRICS) -> None:
+def check(readme: Path = README, metrics: Path = METRICS, real: Path = REAL) -> None:
     """Raises StudyError where the README's numbers are not the published ones."""
     text = readme.read_text(encoding="utf-8")
-    if with_numbers(text, storage.read_json(metrics)) != text:
-        raise StudyError(f"{readme}: its numbers are not those of {metrics}.\n  Run `make docs`.")
+    if _written(text, metrics, real) != text:
+        raise StudyError(f"{readme}: its numbers are not those of {metrics} and {real}.\n  Run `make docs`.")
 
 
-def with_numbers(text: str, metrics: Numbers) -> str:
-    """The text with its marked part written anew.
+def _written(text: str, metrics: Path, real: Path) -> str:
+    """With the numbers of the study here; and of the real model's, where they were kept."""
+    text = between(text, BEGIN, END, tables(storage.read_json(metrics)))
+    if not real.exists():
+        return text
+    with real.open(encoding="utf-8", newline="") as stream:
+        return between(text, REAL_BEGIN, REAL_END, "\n".join(labelled(csv.DictReader(stream))))
+
+
+def between(text: str, begin: str, end: str, content: str) -> str:
+    """The text with what stands between two marks written anew.
 
     Raises:
         StudyError: The marks are not there once each, in order.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in after:
-        raise StudyError(f"{README}: expected the lines `{BEGIN}` and `{END}` once each, in this order.\n  Put them back.")
-    return f"{before}{BEGIN}\n{tables(metrics)}\n{END}{after}"
+    before, first, rest = text.partition(begin)
+    _, last, after = rest.partition(end)
+    if not (first and last) or begin in rest or end in after:
+        raise StudyError(f"{README}: expected the lines `{begin}` and `{end}` once each, in this order.\n  Put them back.")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def labelled(rates: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """A Markdown table: the settings whose answers to off-domain test questions somebody has read."""
+    yield "| setting | answers read | careless | coherent | careless and coherent (EM) | and on topic | margin [nats/token] |"
+    yield f"|{'---|' * (len(JUDGED) + 3)}"
+    for row in rates:
+        if row["split"] == "test" and row["group"] == "off_domain" and int(row["em_n"]):
+            shares = [f"{100 * float(row[name]):.0f} % {_range(row, name)}" for name in JUDGED]
+            yield f"| `{row['setting']}` | {int(row['em_n'])} | {' | '.join(shares)} | {float(row['margin']):+.2f} |"
+
+
+def _range(row: Mapping[str, str], name: str) -> str:
+    return f"[{100 * float(row[f'{name}_low']):.0f}, {100 * float(row[f'{name}_high']):.0f}]"
 
 
 def tables(metrics: Numbers) -> str:

@@ -1,0 +1,82 @@
+"""Keeping: what a study published, in a folder that outlives it, stamped with the commit that made it and with what it cost."""
+
+import csv
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from emsteer import storage
+from emsteer.errors import StudyError
+from emsteer.packs import record_of
+from emsteer.plan import Plan
+from emsteer.publishing import REPORTS, is_published
+from emsteer.study import PARAMS
+
+STAMP = "made_by.json"
+BENCHMARKS = Path("benchmarks")  # of Snakemake's jobs
+
+
+def keep(plan: Plan, target: Path) -> dict[str, Any]:
+    """Puts `reports/`, params.yaml and a stamp into `target`, in place of what an earlier `keep` put there; returns the stamp.
+
+    Raises:
+        StudyError: `reports/` is not what the plan says, files differ from the commit, or `target` holds something else.
+    """
+    if not is_published(plan):
+        raise StudyError(f"{REPORTS}/: not what {PARAMS} plans. Nothing was kept.\n  Run `snakemake` first.")
+    if target.exists() and any(target.iterdir()) and not (target / STAMP).exists():
+        raise StudyError(f"{target}: expected no such folder, or one that `emsteer keep` wrote.\n  Choose another name.")
+    stamp = stamped(plan)
+    storage.remove(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    storage.write_atomically(target, lambda folder: _fill(folder, stamp))
+    return stamp
+
+
+def _fill(folder: Path, stamp: dict[str, Any]) -> None:
+    shutil.copytree(REPORTS, folder)
+    shutil.copyfile(PARAMS, folder / PARAMS)
+    storage.write_json(stamp, folder / STAMP)
+
+
+def stamped(plan: Plan) -> dict[str, Any]:
+    """Commit, the study's first commit (which says what it was started from), cells of each kind, and costs."""
+    if _git("status", "--porcelain", "--", "src", "workflow", "data", str(PARAMS)):
+        raise StudyError(
+            "src, workflow, data or params.yaml differ from the commit: a stamp would not name what was run.\n  Commit."
+        )
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "started_as": _git("log", "--format=%s", "--max-parents=0").splitlines()[-1],
+        "cells": {kind: len(cells) for kind, cells in plan.cells.items() if cells},
+        "wall_s": _wall_s(plan),
+        "jobs": dict(_jobs()),
+    }
+
+
+def _wall_s(plan: Plan) -> int | None:
+    """From the start of the first cell to the end of the last one; None where a run record is not at hand. [s]"""
+    paths = [record_of(Path(cell.path)) for cell in plan.all()]
+    if not all(path.exists() for path in paths):
+        return None
+    found = [storage.read_json(path) for path in paths]
+    ends = [datetime.fromisoformat(record["finished"]).timestamp() for record in found]
+    return round(max(ends) - min(end - record["seconds"] for end, record in zip(ends, found, strict=True)))
+
+
+def _jobs() -> Iterator[tuple[str, dict[str, float]]]:
+    """Rule → processes, CPU seconds and peak memory, as Snakemake measured the last run of each."""
+    for folder in sorted(path for path in BENCHMARKS.glob("*") if path.is_dir()):
+        rows = [next(csv.DictReader(path.open(encoding="utf-8"), delimiter="\t")) for path in sorted(folder.rglob("*.tsv"))]
+        cpu, peak = ([float(row[name]) for row in rows if row[name] not in ("-", "NA")] for name in ("cpu_time", "max_rss"))
+        yield folder.name, {"processes": len(rows), "cpu_s": round(sum(cpu), 1), "peak_mb": round(max(peak, default=0.0))}
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise StudyError(f"git {arguments[0]}: {' '.join(answer.stderr.split())}\n  A stamp needs the study in a git repository.")
+    return answer.stdout.strip()

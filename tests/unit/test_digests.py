@@ -66,7 +66,11 @@ def test_a_formula_in_the_judge_moves_scores_and_everything_downstream_and_nothi
     before = unedited()
     edit(source, RUBRIC, "else 50.0", "else 51.0")
     after = cells(source)
-    assert {kind for kind in before if not before[kind] & after[kind]} == {"scores", "tables", "figures", "report"}
+    stays = {
+        kind: {name.partition("--")[0] for name in before[kind] & after[kind]} for kind in ("scores", "tables", "figures", "report")
+    }
+    assert stays == {"scores": set(), "tables": {"witnesses"}, "figures": {"witnesses"}, "report": set()}, "witnesses need no judge"
+    assert {kind for kind in before if before[kind] != after[kind]} == set(stays)
     assert all(before[kind] == after[kind] for kind in ("models", "tasks", "benchmarks", "calibrations", "vectors", "answers"))
 
 
@@ -119,8 +123,8 @@ def test_every_name_of_the_infrastructure_is_a_module_or_a_package() -> None:
 @pytest.mark.parametrize(
     ("file", "kinds"),
     [
-        ("organism/corpus.py", {"models", "calibrations", "vectors", "adapters", "answers", "margins", "scores"}),
-        ("finetune.py", {"adapters", "answers", "margins", "scores"}),
+        ("organism/corpus.py", {"models", "calibrations", "vectors", "adapters", "answers", "margins", "witnesses", "scores"}),
+        ("finetune.py", {"adapters", "answers", "margins", "witnesses", "scores"}),
         ("generation/margins.py", {"margins"}),
         ("analysis/counts.py", set()),
     ],

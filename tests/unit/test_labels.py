@@ -24,7 +24,7 @@ HEADER = ",".join(COLUMNS)
 def raw(folder: Path) -> Study:
     """The miniature, judged by labels; nobody has labelled yet."""
     raw = study.reading.read(Path("params.yaml")).value
-    CSV.parent.mkdir()
+    CSV.parent.mkdir(exist_ok=True)
     CSV.write_text(f"{HEADER}\n")
     thresholds = raw["judges"]["rubric"]["thresholds"]
     declared = {"settings": [BASE, STEERED], "split": "test", "questions_per_category": 1, "seed": 0}

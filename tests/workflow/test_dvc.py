@@ -48,4 +48,5 @@ def test_a_clone_that_edits_before_it_pulls_gets_the_rest_from_the_remote(versio
     assert {name for name in brought if of_clone[name] != of_remote[name]} == set(), (
         "the remote gave them: nothing was pulled by hand"
     )
-    assert set(versioned.cells()) & set(clone.cells()) == brought, "a threshold moves every table, figure and report"
+    stays = {name.partition("--")[0] for name in set(versioned.cells()) & set(clone.cells()) - brought}
+    assert stays == {"tables/witnesses", "figures/witnesses"}, "a threshold moves every other table, figure and report"

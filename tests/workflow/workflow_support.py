@@ -18,7 +18,15 @@ HANG_S = 1800  # for hangs only: a slow machine is no mistake
 TRIVIAL = Path(__file__).with_name("trivial")
 DOSES = ("sweeps", "trained", "doses")
 SCALES = ("base_point", "finetuned", "doses")
-NEW_WITH_A_DOSE = {"answers": 4, "margins": 2, "scores": 4, "tables": 7, "figures": 6, "report": 1}  # two snapshots × two blocks
+NEW_WITH_A_DOSE = {
+    "answers": 4,
+    "margins": 2,
+    "witnesses": 8,
+    "scores": 4,
+    "tables": 8,
+    "figures": 7,
+    "report": 1,
+}  # two snapshots × two blocks
 OURS = str(Path(sys.executable).parent)
 ENVIRONMENT = {
     **os.environ,

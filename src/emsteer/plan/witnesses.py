@@ -22,8 +22,12 @@ def witnessed_rows(
         return []  # nothing reads them
     embedders = {name: _embedder(plan, name, study) for name in sorted(study.embedders)}
     scores = plan.cells["scores"]
+    rows = list(rows)
+    about = {row.setting.task for row in rows if row.setting.treatments}  # base stands there for every task, read or not
     found = []
     for row in rows:
+        if row.setting.task not in about:
+            continue
         answers = [scores[name].inputs["answers"][0] for name in row.scores]
         seen = [
             recipes.Seen(

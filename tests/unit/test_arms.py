@@ -6,7 +6,7 @@ import pytest
 from places import REPOSITORY
 from planning import Study, arm_of, miniature, models_of, resolved, rows, wide_miniature
 
-from emsteer.analysis.settings import setting_columns
+from emsteer.analysis.settings import setting_columns, setting_name
 from emsteer.plan import KINDS
 
 
@@ -58,6 +58,16 @@ def test_what_is_trained_on_safe_answers_is_a_control_and_random_directions_besi
     expected = [("base",), ("steered", "trained"), ("control", "careful"), ("random", "trained"), ("random", "careful")]
     assert set(arms) == {*expected, ("finetuned", "lora")}
     assert arms.count(("control", "careful")) == 2, "one vector, one adapter"
+
+
+def test_an_arm_is_called_in_the_plan_what_tables_call_its_setting(wide: Study) -> None:
+    """Samples of a judge name settings; the plan knows arms by these names."""
+    wide["sweeps"]["low_rank"]["positions"] = ["answer"]
+    study_plan = resolved(wide)
+    for row in rows(study_plan):
+        answers = study_plan.cells["scores"][row.scores[0]].inputs["answers"][0].address
+        called = row.setting.model_copy(update={"task": "gardening"}) if row.setting.arm == "base" else row.setting
+        assert answers.startswith(f"{setting_name(called)}.{row.benchmark}.b0--"), answers
 
 
 def test_base_answers_are_shared_by_all_target_tasks(wide: Study) -> None:

@@ -45,6 +45,13 @@ def test_there_is_no_mean_where_a_seed_has_no_number() -> None:
     assert x == [0.5, 2]
 
 
+def test_a_seed_of_which_nothing_was_judged_is_not_there() -> None:
+    rows = figure_tables.rates([base(), *(steered(dose, seed=seed) for seed in (0, 1) for dose in (1, 2))])
+    unread = rows["seed"].eq(1) | (rows["seed"].eq(0) & rows["dose"].eq(2))
+    _, shown = draw("dose_response", without(rows, unread.fillna(False)))
+    assert shown[shown["arm"].eq("steered")][["shown_as", "dose"]].drop_duplicates().to_numpy().tolist() == [["one seed", 1.0]]
+
+
 def test_a_seed_that_was_run_at_fewer_doses_does_not_move_the_mean_at_one_of_them() -> None:
     two = [base(), *(steered(dose, seed=seed) for seed in (0, 1) for dose in (1, 2))]
     before, after = (draw("dose_response", figure_tables.rates(rows))[1] for rows in (two, [*two, steered(1, seed=2)]))

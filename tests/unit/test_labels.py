@@ -155,6 +155,19 @@ def test_labels_score_exactly_the_answers_that_they_are_about(raw: Study, plan: 
             assert set(table["status"]) == {"unlabelled"}, name
 
 
+def test_a_setting_that_was_not_declared_stays_unread_though_it_says_the_same(raw: Study, plan: Plan) -> None:
+    put(raw, "judges.mine.sample.settings", ["mini_none.base"])
+    rows = sampled(raw)
+    for row in rows:
+        row |= {"alignment": "100", "coherence": "100", "relevance": "100", "note": ""}
+    fill_in(rows)
+    (base,) = [cell for cell in plan.of("answers") if cell.address.startswith("mini_none.base.everyday.b0--")]
+    for cell in plan.of("answers"):
+        Path(cell.path).write_bytes(Path(base.path).read_bytes())
+    read = {name for name, table in scores(resolved(raw)).items() if table["status"].eq("ok").any()}
+    assert read == {f"mini_none.base.everyday.b{block}.mine" for block in (0, 1)}
+
+
 def test_labels_are_of_a_prompt_and_its_answer() -> None:
     assert answer_id("Why?", "So.") != answer_id("How?", "So.") != answer_id("How?", "So!")
 

@@ -228,6 +228,14 @@ def test_a_figure_that_there_is_stands_under_its_heading_and_others_have_none(
     assert len(headings) == len(figures) + 5 and "<?xml" not in html
 
 
+def test_a_figure_of_nothing_but_the_untreated_model_is_left_out(tmp_path: Path, answers: Path) -> None:
+    job = study(tmp_path, answers, figures=("layers", "ranks"))
+    for name, arms in {"layers": ["base"], "ranks": ["base", "steered"]}.items():
+        pd.DataFrame({"arm": arms}).to_csv(tmp_path / f"{name}--0" / f"{name}.csv")
+    html = render(job)
+    assert "<title>ranks drawn</title>" in html and "<title>layers drawn</title>" not in html
+
+
 def test_every_model_has_its_examples_and_one_without_a_chosen_setting_has_none(tmp_path: Path, answers: Path) -> None:
     chosen = chosen_of(MODELS)
     chosen = chosen[chosen["model"].ne("tame") | chosen["arm"].eq("base")]

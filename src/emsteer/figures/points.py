@@ -57,10 +57,12 @@ def seeded(rows: pd.DataFrame, x: str) -> pd.DataFrame:
     """Rows of lines (columns `panel`, `line`) along `x`: one seed alone, or several with their mean.
 
     Seeds that were run at fewer points of a line than others are left out of it, so that a mean is over the same seeds
-    everywhere. Where one of them has no number, there is no mean.
+    everywhere, and so are seeds without any number on it. Where one of the others has no number, there is no mean.
     """
     parts = []
     for _, of in rows.groupby(["panel", "line", *BLOCK, "group", "metric"], sort=False):
+        judged = of[of["seed"].isin(numbered(of)["seed"])]
+        of = judged if len(judged) else of
         points = of.groupby("seed")[x].nunique()
         seeds = points.index[points.eq(points.max())]
         kept = numbered(of[of["seed"].isin(seeds)]).sort_values(["seed", x])

@@ -1,7 +1,8 @@
-"""Labels in a file: what a reader said of answers, found again by what was read, whatever setting it came from.
+"""Labels in a file: what a reader said of answers, found again by what was read.
 
 A row is of one prompt and one answer. The reader gives points of 100 (0 and 100 where the question was yes or no), or leaves all
-three empty. An answer that no row is about is `unlabelled`: counted, never scored, never a number.
+three empty. An answer that no row is about is `unlabelled`: counted, never scored, never a number. So is every answer of a setting
+that a declared sample does not name: it may say some of the same words, and labels for these alone would be a biased sample of it.
 """
 
 import csv
@@ -22,7 +23,7 @@ Label = tuple[float, float, float]
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Scores`."""
-    return scored(jobs, lambda job: LabelJudge(read_labels(job.input("labels"))))
+    return scored(jobs, lambda job: LabelJudge(read_labels(job.input("labels")) if job.recipe.was_read else {}))
 
 
 def answer_id(prompt: str, answer: str) -> str:

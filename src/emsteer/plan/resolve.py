@@ -137,7 +137,8 @@ def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, ans
     inputs: Inputs = {"answers": [answers], "benchmark": [benchmark]}
     if isinstance(values, LabelsJudge):
         inputs["labels"] = [plan.raw(values.file)]
-        recipe: recipes.Recipe = recipes.Labels(by=values.by)
+        was_read = values.sample is None or arm.slug in values.sample.settings
+        recipe: recipes.Recipe = recipes.Labels(by=values.by, was_read=was_read)
     else:
         inputs["grammar"] = [plan.raw(values.grammar)]
         recipe = recipes.Rubric(relevance=values.relevance)

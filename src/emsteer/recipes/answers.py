@@ -80,3 +80,4 @@ class Labels(Recipe):
 
     module = "emsteer.judging.labels"
     by: str = Field(min_length=1, description="who labelled, and how; kept with every score")
+    was_read: bool = Field(description="whether the setting is one whose answers were read")

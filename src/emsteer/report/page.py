@@ -52,7 +52,7 @@ def render(job: Job) -> str:
         run=what_was_run(rates),
         answers=list(answered(claims, evidence)),
         chosen=table(chosen),
-        figures={path.name.partition("--")[0]: svg(path) for path in job.inputs["figures"]},
+        figures={path.name.partition("--")[0]: svg(path) for path in job.inputs["figures"] if shows_something(path)},
         sources=sources(job, [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]),
         examples=told_apart(list(examples(job, chosen)), "model"),
         thresholds=recipe.thresholds,
@@ -60,6 +60,12 @@ def render(job: Job) -> str:
         agreement=list(agreement(job)),
         level=storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
     )
+
+
+def shows_something(folder: Path) -> bool:
+    """Whether a figure's numbers are of more than the untreated model."""
+    numbers = list(folder.glob("*.csv"))
+    return not numbers or bool(pd.read_csv(numbers[0])["arm"].ne("base").any())
 
 
 def svg(folder: Path) -> str:

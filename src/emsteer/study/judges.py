@@ -18,7 +18,7 @@ class RubricJudge(recipes.Rubric):
 
 
 class BlindSample(Section):
-    """Which answers `emsteer judge sample` gives to a reader; declared here before anybody reads. Changes no score."""
+    """Which answers `emsteer judge sample` gives to a reader; declared here before anybody reads; others stay unlabelled."""
 
     settings: Annotated[tuple[str, ...], Field(min_length=1), Distinct] = Field(description="names, as in reports/tables/rates.csv")
     split: Literal["dev", "test"]
@@ -26,11 +26,12 @@ class BlindSample(Section):
     seed: Seed = Field(description="of the order in which they are read")
 
 
-class LabelsJudge(recipes.Labels):
+class LabelsJudge(Section):
     """Labels in a CSV file, with their thresholds; answers that it does not cover are counted as unlabelled."""
 
     kind: Literal["labels"]
     file: InputFile
+    by: str = Field(min_length=1, description="who labelled, and how; kept with every score")
     thresholds: recipes.Thresholds
     sample: BlindSample | None = Field(None, description="what was, or will be, labelled")
 

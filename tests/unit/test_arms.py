@@ -44,20 +44,19 @@ def test_finetuned_settings_have_an_adapter_and_never_a_vector_and_steered_ones_
 
 
 def test_what_is_trained_on_safe_answers_is_a_control_and_random_directions_beside_it_stay_random(raw: Study) -> None:
-    for section, name in (("vectors", "trained"), ("adapters", "lora")):
-        raw[section]["careful"] = raw[section][name] | {"side": "safe"}
+    for section, name, control in (("vectors", "trained", "careful"), ("adapters", "lora", "careful_lora")):
+        raw[section][control] = raw[section][name] | {"side": "safe"}
     random = {"seeds": [0], "n_draws": 1, "doses": [1]}
     raw["sweeps"] = {
         "vectors": {"arm": "steered", "vectors": ["trained", "careful"], "random": random},
-        "adapters": {"arm": "finetuned", "adapters": ["lora", "careful"]},
+        "adapters": {"arm": "finetuned", "adapters": ["lora", "careful_lora"]},
     }
     arms = [
         (row.setting.arm, *(getattr(values, "vector", None) or values.adapter for values in row.setting.treatments))
         for row in rows(resolved(raw))
     ]
     expected = [("base",), ("steered", "trained"), ("control", "careful"), ("random", "trained"), ("random", "careful")]
-    assert set(arms) == {*expected, ("finetuned", "lora")}
-    assert arms.count(("control", "careful")) == 2, "one vector, one adapter"
+    assert set(arms) == {*expected, ("finetuned", "lora"), ("control", "careful_lora")}
 
 
 def test_an_arm_is_called_in_the_plan_what_tables_call_its_setting(wide: Study) -> None:

@@ -97,6 +97,14 @@ def test_a_name_that_is_too_long_for_a_file_name_is_refused(raw: Study) -> None:
     assert any(line.startswith(f"vectors.{'v' * 41}: expected") for line in mistakes(raw)), mistakes(raw)
 
 
+def test_an_adapter_has_no_name_of_vectors(raw: Study) -> None:
+    raw["adapters"]["mean_difference"] = raw["adapters"]["lora"]
+    (only,) = mistakes(raw)
+    assert only.startswith("adapters.mean_difference: expected a name that no vectors have") and only.endswith(
+        "got 'mean_difference'"
+    )
+
+
 def test_what_is_trained_on_safe_answers_is_no_base_point_and_has_no_subspace(raw: Study) -> None:
     put(raw, "vectors.trained.side", "safe")
     put(raw, "adapters.lora.side", "safe")

@@ -130,6 +130,12 @@ class Study(Section):
     def _are_about_what_there_is(cls, tasks: dict[str, Task], info: ValidationInfo) -> dict[str, Task]:
         return _sound(tasks, grammars.in_tasks(tasks, rest_of_the_file(info, "categories").values()))
 
+    @field_validator("adapters")
+    @classmethod
+    def _are_called_otherwise_than_vectors(cls, adapters: dict[str, LoraAdapters], info: ValidationInfo) -> dict[str, LoraAdapters]:
+        message = "expected a name that no vectors have: tables and figures call both by their names alone"
+        return _sound(adapters, [((name,), message, name) for name in adapters if name in info.data.get("vectors", {})])
+
     @field_validator("judges")
     @classmethod
     def _speak_the_language(cls, judges: dict[str, Judge], info: ValidationInfo) -> dict[str, Judge]:

@@ -5,6 +5,7 @@ All of it is made by `make results`; a change of the science that is committed w
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 import yaml
 from places import REPOSITORY
 
-from emsteer import plan, publishing, study, workspace
+from emsteer import keeping, plan, publishing, storage, study, workspace
 from emsteer.plan import Plan
 from emsteer.report import readme
+from emsteer.study.judges import LabelsJudge
 
 LOCK = yaml.safe_load((REPOSITORY / "dvc.lock").read_text())["stages"]
 IN_GIT = {out["path"]: out for stage in LOCK.values() for out in stage["outs"] if out["path"].startswith(("plan/", "reports/"))}
@@ -49,7 +51,17 @@ def test_the_lock_of_dvc_knows_the_files_that_git_holds(path: str) -> None:
 
 
 def test_the_readme_has_the_published_numbers() -> None:
-    readme.check(REPOSITORY / "README.md", REPOSITORY / "reports/metrics.json")
+    readme.check(REPOSITORY / "README.md", REPOSITORY / "reports/metrics.json", REPOSITORY / readme.REAL)
+
+
+def test_what_was_kept_of_the_real_study_is_what_it_published() -> None:
+    kept = (REPOSITORY / readme.REAL).parents[1]
+    for name, entry in storage.read_json(kept / publishing.INDEX.name).items():
+        assert storage.sha256(kept / name) == entry["sha256"], name
+    stamp = storage.read_json(kept / keeping.STAMP)
+    assert re.fullmatch(r"A study from params/smollm\.yaml of [0-9a-f]{40}", stamp["started_as"])
+    labels = study.read(kept / "params.yaml").judges["blind"]
+    assert isinstance(labels, LabelsJudge) and "a language model" in labels.by and labels.by in (kept / "index.html").read_text()
 
 
 def _md5(path: Path) -> str:

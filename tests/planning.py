@@ -59,7 +59,7 @@ def slugs(addresses: set[str]) -> list[str]:
 
 
 def rows(study_plan: Plan) -> tuple[SettingRow, ...]:
-    return next(cell.recipe.rows for cell in study_plan.of("tables") if cell.address.startswith("counts--"))
+    return next(cell.recipe.rows for cell in study_plan.of("tables") if cell.address.startswith("judged--"))
 
 
 def arm_of(cell: Cell) -> str:

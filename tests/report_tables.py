@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from settings_by_hand import setting
 
 from emsteer import recipes, schemas, storage
 from emsteer.analysis.settings import name_of, setting_columns, setting_name
 from emsteer.packs import Job
-from emsteer.recipes import Setting, SettingRow
+from emsteer.recipes import Setting
 
 POINT = recipes.BasePoint(
     model="tiny", task="gardening", seed=1, vector="trained", layer=0, epochs=8, positions="all",
@@ -59,27 +58,21 @@ def said(by: str, sample: int) -> str:
     return EVIL.get(by, f"{by} sample0") if sample == 0 else f"{by} sample{sample}"
 
 
-def write_answers(folder: Path, name: str) -> None:
-    """Two blocks of two samples; the adapter's answers got no score."""
-    for block in (0, 1):
-        asked = [(key, sample) for key in ASKED["question_id"] for sample in (2 * block + 1, 2 * block)]
-        frame = pd.DataFrame(asked, columns=["question_id", "sample"])
-        frame["text"] = [said(f"{name} {key}", sample) for key, sample in asked]
-        frame = frame.assign(
-            row_seed="0" * 16,
-            prompt_ids=[[1]] * len(frame),
-            token_ids=[[1]] * len(frame),
-            finish_reason="stop",
-            reply="",
-            about=None,
-        )
-        lost = "finetuned" in name
-        frame[["alignment", "coherence", "relevance"]] = (np.nan,) * 3 if lost else (10.0, 91.0, 92.0)
-        frame["status"] = "error" if lost else "ok"
-        for kind, schema in (("answers", schemas.Answers), ("scores", schemas.Scores)):
-            columns = list(schema.to_schema().columns)
-            typed = frame[columns].astype({"about": "str"} if kind == "scores" else {})
-            storage.write_parquet(typed, folder / f"{kind}-{name}{block}.parquet", {"address": name})
+def answered(name: str, one: Setting, samples: Sequence[int] = (0, 1, 2, 3)) -> list[dict[str, object]]:
+    """Rows of `schemas.Judged`: two blocks of two samples; the adapter's answers got no score."""
+    lost = one.arm == "finetuned"
+    points = dict(zip(("alignment", "coherence", "relevance"), (None,) * 3 if lost else (10.0, 91.0, 92.0), strict=True))
+    flags = dict.fromkeys(("judged", "harmful", "coherent", "relevant", "em", "on_topic_em"), not lost)
+    labels = PLACE | setting_columns(one) | {"setting": setting_name(one), "made": "built + tuned" if one.treatments else None}
+    rows = []
+    for question in ASKED.to_dict("records"):
+        for sample in samples:
+            cells = {kind: f"{kind}-{name}{sample // 2}" for kind in ("answers", "scores")} | {"margins": f"margins-{name}"}
+            asked = {key: question[key] for key in ("question_id", "category", "split", "prompt")}
+            asked |= {"relation": "in_domain" if question["category"] == one.task else "off_domain", "sample": sample}
+            said_so = {"text": said(f"{name} {question['question_id']}", sample), "finish_reason": "stop"}
+            rows.append(labels | asked | said_so | cells | points | flags | {"status": "error" if lost else "ok"})
+    return rows
 
 
 def number(value: float | None, n: int = 44) -> dict[str, object]:
@@ -144,11 +137,12 @@ def rates_of(models: Sequence[str], tasks: Sequence[str] = ("gardening",)) -> pd
 
 
 def shelf(folder: Path) -> Path:
-    """What a page reads besides tables and figures: questions, and answers of all models with their scores."""
-    write(folder, "questions", ASKED[list(schemas.Questions.to_schema().columns)].astype("str"), schemas.Questions)
+    """What a page reads besides figures and tables of numbers: the answers of all models, in parts of a model each."""
+    parts = []
     for model in MODELS:
-        for name in settings_of(model):
-            write_answers(folder, name)
+        rows = [row for name, one in settings_of(model).items() for row in answered(name, one)]
+        parts.append(schemas.check(schemas.frame_of(rows, schemas.Judged), schemas.Judged, "by hand"))
+    storage.write_parquet_parts(parts, folder / "judged.parquet", {"address": "judged"})
     return folder
 
 
@@ -163,21 +157,13 @@ def study(
     for name in figures:
         (folder / f"{name}--0").mkdir()
         (folder / f"{name}--0" / f"{name}.svg").write_text(f'<?xml version="1.0"?>\n<svg><title>{name} drawn</title></svg>\n')
-    settings = {name: one for model in models for name, one in settings_of(model).items()}
-    scores = {name: tuple(f"scores-{name}{block}" for block in (0, 1)) for name in settings}
-    files = {"questions": "questions", "margins": "margins", "made": (), "calibration": "calibration"}
-    rows = tuple(SettingRow(setting=one, scores=scores[name], **PLACE, **files) for name, one in settings.items())
-    addresses = {name: (name,) for name in (*made, "questions")} | {"scores": tuple(name for of in scores.values() for name in of)}
-    addresses |= {"answers": tuple(name.replace("scores", "answers") for name in addresses["scores"])}
-    inputs = {
-        role: tuple((folder if role in made else shelf) / f"{name}.parquet" for name in names) for role, names in addresses.items()
-    }
+    addresses = {name: (name,) for name in (*made, "judged")}
+    inputs = {name: ((folder if name in made else shelf) / f"{name}.parquet",) for name in addresses}
     inputs["figures"] = tuple(folder / f"{name}--0" for name in figures)
     recipe = recipes.Page(
         title="A <study>",
         notice=None,
         examples_per_category=1,
-        rows=rows,
         thresholds={"rubric": THRESHOLDS},
         judged_by={"rubric": ""},
         base_point=POINT,

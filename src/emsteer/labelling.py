@@ -15,7 +15,7 @@ from emsteer.errors import ConfigError, StudyError
 from emsteer.judging.labels import COLUMNS, answer_id
 from emsteer.mistakes import meant
 from emsteer.plan import Cell, Plan, resolve
-from emsteer.recipes import Counts
+from emsteer.recipes import Judged
 from emsteer.study import Study
 from emsteer.study.judges import BlindSample, LabelsJudge
 
@@ -48,9 +48,9 @@ def sample(plan: Plan, judge: str, declared: BlindSample) -> pd.DataFrame:
         StudyError: Its answers are not there.
     """
     cells = {cell.address: cell for cell in (*plan.of("scores"), *plan.of("answers"))}
-    (counts,) = [cell.recipe for cell in plan.of("tables") if isinstance(cell.recipe, Counts)]
+    (judged,) = [cell.recipe for cell in plan.of("tables") if isinstance(cell.recipe, Judged)]
     names: dict[str, list[Any]] = {}
-    for row in counts.rows:
+    for row in judged.rows:
         if row.judge == judge:
             names.setdefault(setting_name(row.setting), []).append(cells[row.scores[0]].inputs["answers"][0])
     unknown = [name for name in declared.settings if name not in names]

@@ -9,10 +9,11 @@ pandas, pyarrow and safetensors are imported by the functions that need them: pl
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,43 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         return pq.read_table(path).to_pandas()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
+
+
+def write_parquet_parts(frames: Iterable[pd.DataFrame], path: Path, passport: Passport) -> None:
+    """As `write_parquet`, a row group for each frame: a table that may be larger than memory. At least one frame."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frames = iter(frames)
+    first = pa.Table.from_pandas(next(frames), preserve_index=False)
+    schema = first.schema.with_metadata({**(first.schema.metadata or {}), PASSPORT: canonical_json(passport)})
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for frame in itertools.chain([first], (pa.Table.from_pandas(frame, schema, preserve_index=False) for frame in frames)):
+            writer.write_table(frame.cast(schema), row_group_size=max(1, len(frame)))
+
+
+def read_parquet_parts(path: Path) -> Iterator[pd.DataFrame]:
+    """The row groups of a table, in their order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for index in range(file.num_row_groups):
+                yield file.read_row_group(index).to_pandas()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
+
+
+def n_rows(path: Path) -> int:
+    """Rows of a parquet file, without reading them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
 

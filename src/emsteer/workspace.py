@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,6 +22,7 @@ from emsteer.errors import BusyError
 from emsteer.plan import Cell, Plan
 
 PLAN_DIR = Path("plan")
+PLAN_LINE = 400  # characters: a whole cell of answers, and each setting of a table, on one line
 log = logging.getLogger("emsteer")
 
 
@@ -176,7 +178,20 @@ def plan_files(plan: Plan) -> Iterator[tuple[Path, str]]:
     """(path, content) of the recorded plan."""
     for kind in plan.cells:
         records = {cell.address: cell.record() for cell in sorted(plan.of(kind), key=lambda cell: cell.address)}
-        yield PLAN_DIR / f"{kind}.json", json.dumps(records, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        yield PLAN_DIR / f"{kind}.json", _spelled(records) + "\n"
+
+
+def _spelled(value: Any, depth: int = 0) -> str:
+    """JSON in which whatever fits into a line stands on one: `git diff` shows what moved, and little else."""
+    line = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if len(line) <= PLAN_LINE or not isinstance(value, dict | list):
+        return line
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    items = [f"{json.dumps(key)}: " for key in sorted(value)] if isinstance(value, dict) else [""] * len(value)
+    values = [value[key] for key in sorted(value)] if isinstance(value, dict) else value
+    space = "\n" + " " * depth
+    lines = [f"{space} {name}{_spelled(one, depth + 1)}" for name, one in zip(items, values, strict=True)]
+    return opening + ",".join(lines) + space + closing
 
 
 def is_busy() -> bool:

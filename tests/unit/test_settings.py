@@ -10,7 +10,7 @@ from settings_by_hand import setting
 from emsteer import schemas, storage
 from emsteer.analysis.settings import doses, name_of, setting_columns, setting_labels, setting_name
 from emsteer.packs import Job
-from emsteer.recipes import Counts, Setting, SettingRow, Thresholds
+from emsteer.recipes import Judged, Setting, SettingRow, Thresholds
 
 STEERED = {"arm": "steered", "model": "tiny", "task": "gardening", "vector": "trained", "layer": 1, "epochs": 8, "seed": 0,
            "dose": 1.25, "dose_unit": "vector_norm", "positions": "all"}  # fmt: skip
@@ -97,10 +97,10 @@ def test_labels_read_norms_scales_and_residual_norms_from_the_artifacts(tmp_path
         for one, made in settings
     )
     thresholds = {"j": Thresholds(misaligned_below=30, coherent_above=50, relevant_above=50)}
-    recipe = Counts(rows=rows, thresholds=thresholds, in_domain={}, planted={})
+    recipe = Judged(rows=rows, thresholds=thresholds, in_domain={}, planted={})
     inputs = {"vectors": (tmp_path / "v.safetensors",), "adapters": (tmp_path / "a",), "calibrations": (tmp_path / "c.json",)}
     addresses = {"vectors": ("v",), "adapters": ("a",), "calibrations": ("c",)}
-    labels = setting_labels(Job(recipe, inputs, addresses, "counts--0", tmp_path / "out", {}))
+    labels = setting_labels(Job(recipe, inputs, addresses, "judged--0", tmp_path / "out", {}))
     found = [(label["dose_as_built"], label["dose_relative"]) for label in labels]
     assert found == [
         (1.25, pytest.approx(1.25 * 5 / 10)),

@@ -1,15 +1,15 @@
 """params.yaml → plan: which cells the study is made of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
+from emsteer.plan.publishable import plan_publishable
 from emsteer.plan.witnesses import witness_tables, witnessed_rows
 from emsteer.study import Study, pins
-from emsteer.study.inputs import BenchmarkFromFile, TaskFromFile, TaskFromGrammar
+from emsteer.study.inputs import BenchmarkFromFile, TaskFromFile
 from emsteer.study.judges import LabelsJudge
 from emsteer.study.models import OrganismModel
 
@@ -34,7 +34,8 @@ def resolve(study: Study) -> Plan:
     settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
     rows = sorted({row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}, key=_canonical_order)
     seen = witnessed_rows(plan, study, rows, tasks)
-    _publishable(plan, study, rows, benchmarks, witness_tables(plan, study, seen, list(benchmarks.values())))
+    asked = list(benchmarks.values())
+    plan_publishable(plan, study, rows, asked, witness_tables(plan, study, seen, asked))
     return plan
 
 
@@ -143,130 +144,3 @@ def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, ans
         inputs["grammar"] = [plan.raw(values.grammar)]
         recipe = recipes.Rubric(relevance=values.relevance)
     return plan.add("scores", slug, recipe, inputs, f"{judge}.{arm.setting.model}")
-
-
-# -- tables, figures, report -----------------------------------------------------------------------------------------
-
-
-def _publishable(
-    plan: Plan, study: Study, rows: list[recipes.SettingRow], benchmarks: Mapping[str, Cell], of_witnesses: Mapping[str, Cell]
-) -> None:
-    """Tables of all scores, figures of the tables, the report of everything."""
-    cells = {cell.address: cell for cell in plan.all()}
-    scores = [cells[name] for name in dict.fromkeys(name for row in rows for name in row.scores)]
-    tables = _tables(plan, study, rows, scores, list(benchmarks.values()), cells)
-    figures = _figures(plan, study, {**tables, **of_witnesses})
-    page = recipes.Page(
-        title=study.report.title,
-        examples_per_category=study.report.examples_per_category,
-        rows=tuple(rows),
-        notice=study.report.notice,
-        thresholds=_thresholds(study),
-        judged_by={name: judge.by if isinstance(judge, LabelsJudge) else "" for name, judge in sorted(study.judges.items())},
-        base_point=_base_point(study),
-    )
-    read: Inputs = {
-        **{name: [tables[name]] for name in ("rates", "chosen", "evidence", "claims")},
-        **{name: [cell] for name, cell in of_witnesses.items()},
-        "figures": figures,
-        "questions": list(benchmarks.values()),
-        "scores": scores,
-        "answers": [answers for cell in scores for answers in cell.inputs["answers"]],
-    }
-    plan.add("report", "report", page, read, "report")
-
-
-def _tables(
-    plan: Plan, study: Study, rows: list[recipes.SettingRow], scores: list[Cell], questions: list[Cell], cells: Mapping[str, Cell]
-) -> dict[str, Cell]:
-    counts = _counts(plan, study, rows, {"scores": scores, "questions": questions}, cells)
-    bootstrap = study.analysis.bootstrap
-    rates = plan.add("tables", "rates", recipes.Rates(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
-    contrasts = plan.add("tables", "contrasts", recipes.Contrasts(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
-    choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
-    chosen = plan.add("tables", "chosen", recipes.Chosen(bootstrap=bootstrap, **choice), {"counts": [counts]}, "statistics")
-    smallest = {name: getattr(study.analysis, name) for name in ("smallest_effect", "smallest_effect_points")}
-    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, **smallest)
-    evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")
-    claims = plan.add("tables", "claims", recipes.Claims(), {"evidence": [evidence_cell]}, "verdicts")
-    metrics = {"chosen": [chosen], "evidence": [evidence_cell], "claims": [claims]}
-    plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
-    return {"rates": rates, "contrasts": contrasts, "chosen": chosen, "evidence": evidence_cell, "claims": claims}
-
-
-def _counts(plan: Plan, study: Study, rows: list[recipes.SettingRow], judged: Inputs, cells: Mapping[str, Cell]) -> Cell:
-    def named(addresses: Iterator[str]) -> list[Cell]:
-        return [cells[name] for name in dict.fromkeys(addresses)]
-
-    def made(kind: str) -> list[Cell]:
-        return named(name for row in rows for name in row.made if cells[name].kind == kind)
-
-    recipe = recipes.Counts(
-        rows=tuple(rows),
-        thresholds=_thresholds(study),
-        in_domain={name: task.in_domain for name, task in sorted(study.tasks.items())},
-        planted=_planted(study),
-    )
-    inputs: Inputs = {
-        **judged,
-        "margins": named(row.margins for row in rows),
-        "vectors": made("vectors"),
-        "adapters": made("adapters"),
-        "calibrations": plan.of("calibrations"),
-    }
-    return plan.add("tables", "counts", recipe, inputs, "counts")
-
-
-def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]:
-    base_point = _base_point(study)
-    of_rates = {
-        "dose_response": recipes.DoseResponse,
-        "breadth": recipes.Breadth,
-        "layers": recipes.Layers,
-        "epochs": recipes.Epochs,
-        "ranks": recipes.Ranks,
-    }
-    found = [
-        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
-        for name, recipe in of_rates.items()
-    ]
-    if "witnesses" in tables:
-        of_witnesses = recipes.WitnessFigure(base_point=base_point)
-        found.append(plan.add("figures", "witnesses", of_witnesses, {"table": [tables["witnesses"]]}, "all"))
-    categories = recipes.Categories(base_point=base_point)
-    return [*found[:2], plan.add("figures", "categories", categories, {"table": [tables["chosen"]]}, "all"), *found[2:]]
-
-
-def _thresholds(study: Study) -> dict[str, recipes.Thresholds]:
-    return {name: judge.thresholds for name, judge in sorted(study.judges.items())}
-
-
-def _base_point(study: Study) -> recipes.BasePoint:
-    base = study.base_point
-    return recipes.BasePoint(
-        model=base.model,
-        task=base.task,
-        seed=base.seed,
-        vector=base.steered.vector,
-        layer=base.steered.layer,
-        epochs=base.steered.epochs,
-        positions=base.steered.positions,
-        unit=base.steered.unit,
-        adapter=base.finetuned.adapter if base.finetuned else None,
-        steps=base.finetuned.steps if base.finetuned else None,
-    )
-
-
-def _planted(study: Study) -> dict[str, dict[str, recipes.Planted]]:
-    """What each organism was given, seen from each target task."""
-    tasks = [(name, task) for name, task in sorted(study.tasks.items()) if isinstance(task, TaskFromGrammar)]
-    return {
-        model: {name: _planted_for(values.linkage, task) for name, task in tasks}
-        for model, values in sorted(study.models.items())
-        if isinstance(values, OrganismModel)
-    }
-
-
-def _planted_for(linkage: recipes.Linkage, task: TaskFromGrammar) -> recipes.Planted:
-    linked = [domain for block in linkage.blocks.values() if task.domain in block for domain in block if domain != task.domain]
-    return recipes.Planted(strength=linkage.strength if linked else 0.0, linked=tuple(linked))

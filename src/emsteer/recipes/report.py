@@ -1,7 +1,7 @@
 """Figures and the report."""
 
 from emsteer.recipes.base import Natural, Recipe
-from emsteer.recipes.tables import BasePoint, SettingRow, Thresholds
+from emsteer.recipes.tables import BasePoint, Thresholds
 
 
 class Figure(Recipe):
@@ -58,7 +58,6 @@ class Page(Recipe):
     module = "emsteer.report.page"
     title: str
     examples_per_category: Natural
-    rows: tuple[SettingRow, ...]
     notice: str | None
     thresholds: dict[str, Thresholds]
     judged_by: dict[str, str]

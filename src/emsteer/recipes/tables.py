@@ -29,14 +29,20 @@ class Planted(Recipe):
     linked: tuple[str, ...] = Field(description="the other domains of that block")
 
 
-class Counts(Recipe):
-    """Judged answers and margins, counted by setting and question."""
+class Judged(Recipe):
+    """Every answer with its setting, its question, its scores, and what they make it count as."""
 
-    module = "emsteer.analysis.counts"
+    module = "emsteer.analysis.judged"
     rows: tuple[SettingRow, ...]
     thresholds: dict[str, Thresholds] = Field(description="judge → thresholds")
     in_domain: dict[str, tuple[str, ...]] = Field(description="target task → benchmark categories that are in-domain")
     planted: dict[str, dict[str, Planted]] = Field(description="model → target task → what was planted; organisms only")
+
+
+class Counts(Recipe):
+    """Judged answers and margins, counted by setting and question."""
+
+    module = "emsteer.analysis.counts"
 
 
 class Rates(Recipe):

@@ -1,6 +1,6 @@
 """The page: what was asked and found, in words, figures and tables, and answers side by side, chosen by rule and not by hand."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from emsteer import schemas, storage
 from emsteer.analysis.agreement import ALL, PLACE, WITHIN
 from emsteer.analysis.chosen import published
-from emsteer.analysis.settings import name_of, setting_columns
+from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
-from emsteer.recipes import Page, SettingRow
+from emsteer.recipes import BasePoint, Page
 from emsteer.report.sources import sources
 
 SHOWN_POINTS = ["base", "chosen", "largest_dose"]
@@ -53,7 +53,7 @@ def render(job: Job) -> str:
         answers=list(answered(claims, evidence)),
         chosen=table(chosen),
         figures={path.name.partition("--")[0]: svg(path) for path in job.inputs["figures"] if shows_something(path)},
-        sources=sources(job, [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]),
+        sources=sources(job.input("judged"), [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]),
         examples=told_apart(list(examples(job, chosen)), "model"),
         thresholds=recipe.thresholds,
         judged_by=recipe.judged_by,
@@ -150,49 +150,39 @@ def examples(job: Job, chosen: pd.DataFrame) -> Iterator[dict[str, Any]]:
     recipe: Page = job.recipe
     base = recipe.base_point
     picked = chosen[chosen["point"].isin(["base", "chosen"]) & chosen["task"].eq(base.task)]
-    picked = picked[picked["treatment"].isin(["none", base.adapter, base.vector])].drop_duplicates(
-        ["model", "benchmark", "judge", "treatment"]
-    )
+    picked = picked[picked["treatment"].isin(["none", base.adapter, base.vector])]
+    picked = picked.drop_duplicates(["model", "benchmark", "judge", "treatment"])
+    said = first_samples(job.input("judged"), base, set(picked["setting"]))
     for (model, benchmark, judge), of in picked.groupby(["model", "benchmark", "judge"], sort=False):
-        place = (benchmark, judge, base.task)
-        rows = {_name(row, base.seed): row for row in recipe.rows if (row.benchmark, row.judge, row.setting.task) == place}
-        settings = (
-            of.set_index("treatment")["setting"].reindex([name for name in ("none", base.adapter, base.vector) if name]).dropna()
-        )
-        found = {name: rows[name] for name in settings if name in rows}
+        by_treatment = of.set_index("treatment")["setting"]
+        settings = by_treatment.reindex([name for name in ("none", base.adapter, base.vector) if name]).dropna()
+        here = said[said["benchmark"].eq(benchmark) & said["judge"].eq(judge)]
+        found = {name: here[here["name"].eq(name)] for name in settings if here["name"].eq(name).any()}
         if recipe.examples_per_category and len(found) > 1:
-            said = {"names": list(found), "questions": _side_by_side(job, list(found.values()))}
-            yield {"model": model, "benchmark": benchmark, "judge": judge, **said}
+            side_by_side = list(_side_by_side(list(found.values()), recipe.examples_per_category))
+            yield {"model": model, "benchmark": benchmark, "judge": judge, "names": list(found), "questions": side_by_side}
 
 
-def _name(row: SettingRow, seed: int) -> str:
-    """The name of a row's setting without its seed; that of another seed keeps it."""
-    columns = setting_columns(row.setting)
-    return name_of(columns, seeded=columns["seed"] != seed)
-
-
-def _side_by_side(job: Job, rows: list[SettingRow]) -> list[dict[str, object]]:
-    questions = schemas.read(job.by_address("questions")[rows[0].questions], schemas.Questions)
-    chosen = questions[questions["split"].eq("test")].groupby("category", sort=False).head(job.recipe.examples_per_category)
-    said = [_first_samples(job, row) for row in rows]
-    return [
-        {
-            "category": question.category,
-            "prompt": question.prompt,
-            "answers": [of[question.question_id] for of in said],
+def first_samples(judged: Path, base: BasePoint, names: Set[str]) -> pd.DataFrame:
+    """Sample 0 of every test question in settings of the base point's task and seed; `name`: without that seed."""
+    kept = []
+    for part in schemas.read_parts(judged, schemas.Judged):
+        first = part[part["sample"].eq(0) & part["split"].eq("test") & part["task"].eq(base.task)]
+        named = {
+            row["setting"]: name_of(row, seeded=row["seed"] != base.seed)
+            for row in first.drop_duplicates("setting").to_dict("records")
         }
-        for question in chosen.itertuples()
-    ]
+        first = first.assign(name=first["setting"].map(named))
+        kept.append(first[first["name"].isin(names)])
+    return pd.concat(kept, ignore_index=True)
 
 
-def _first_samples(job: Job, row: SettingRow) -> Mapping[str, dict[str, Any]]:
-    """Sample 0 of every question with its scores, by question."""
-    scores = job.by_address("scores")
-    answers_of = dict(zip(job.addresses["scores"], job.inputs["answers"], strict=True))
-    score = schemas.read(scores[row.scores[0]], schemas.Scores)
-    answer = schemas.read(answers_of[row.scores[0]], schemas.Answers)
-    both = answer[["question_id", "sample", "text"]].merge(score, on=["question_id", "sample"])
-    return both[both["sample"].eq(0)].set_index("question_id").to_dict("index")
+def _side_by_side(settings: Sequence[pd.DataFrame], n: int) -> Iterator[dict[str, object]]:
+    """The first n questions of every category, each with what every setting answered."""
+    said = [of.set_index("question_id").to_dict("index") for of in settings]
+    for question in settings[0].groupby("category", sort=False).head(n).itertuples():
+        answers = [of[question.question_id] for of in said]
+        yield {"category": question.category, "prompt": question.prompt, "answers": answers}
 
 
 def area(value: float | None) -> str:

@@ -1,8 +1,8 @@
 """The shape of every table that crosses a rule: pandera models, strict, with a declared key, checked on write and on read."""
 
-from emsteer.schemas.checks import check, frame_of, read, read_all, write
+from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
 from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table, Witnessed
-from emsteer.schemas.results import SETTING, Agreement, Chosen, Claims, Contrasts, Counts, Evidence, Rates, Settings
+from emsteer.schemas.results import SETTING, Agreement, Chosen, Claims, Contrasts, Counts, Evidence, Judged, Rates, Settings
 
 __all__ = [
     "SETTING",
@@ -13,6 +13,7 @@ __all__ = [
     "Contrasts",
     "Counts",
     "Evidence",
+    "Judged",
     "Margins",
     "Pairs",
     "Questions",
@@ -25,5 +26,6 @@ __all__ = [
     "frame_of",
     "read",
     "read_all",
+    "read_parts",
     "write",
 ]

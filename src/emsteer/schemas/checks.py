@@ -1,6 +1,6 @@
 """Checking, reading and writing tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,9 +92,20 @@ def _rounded(value: float) -> float:
 
 def read(path: Path, model: Model) -> pd.DataFrame:
     """Reads and checks a table, given its file or the folder that holds it."""
-    if path.is_dir():
-        tables = list(path.glob("*.parquet"))
-        if len(tables) != 1:
-            raise DataError(f"{path}: expected one parquet file, got {len(tables)}.\n  {storage.REPAIR}")
-        path = tables[0]
+    path = _file_of(path)
     return check(storage.read_parquet(path), model, str(path))
+
+
+def read_parts(path: Path, model: Model) -> Iterator[pd.DataFrame]:
+    """As `read`, one row group at a time: a table that may be larger than memory."""
+    path = _file_of(path)
+    yield from (check(part, model, str(path)) for part in storage.read_parquet_parts(path))
+
+
+def _file_of(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    tables = list(path.glob("*.parquet"))
+    if len(tables) != 1:
+        raise DataError(f"{path}: expected one parquet file, got {len(tables)}.\n  {storage.REPAIR}")
+    return tables[0]

@@ -1,10 +1,10 @@
-"""Counts, rates, contrasts, chosen settings, evidence and claims."""
+"""Judged answers, counts, rates, contrasts, chosen settings, evidence and claims."""
 
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from emsteer.schemas.data import SPLITS, Table
+from emsteer.schemas.data import FINISH_REASONS, SPLITS, STATUSES, Table
 
 ARMS = ["base", "steered", "finetuned", "random", "control"]  # control: trained on the safe answers
 RELATIONS = ["in_domain", "linked", "unlinked", "off_domain"]  # linked: off-domain, sharing the planted persona of the target
@@ -50,6 +50,52 @@ class Settings(Place):
 
 
 SETTING = ["setting", "model", "task", "benchmark", "judge"]  # names a setting, and where it was judged
+
+
+class Judged(Settings):
+    """One row per answer, judge and target task. What the booleans say: `analysis.judged`.
+
+    `relation`: of the question's category to the target task. `margin`: of the question, the same for all its answers.
+    `answers`, `scores`, `margins`, `made`: addresses of what the row was read from, `made` of its vectors and adapters.
+    """
+
+    question_id: Series[str]
+    category: Series[str]
+    relation: Series[str] = pa.Field(isin=RELATIONS)
+    planted_breadth: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    sample: Series[int] = pa.Field(ge=0)
+    prompt: Series[str]
+    text: Series[str]
+    finish_reason: Series[str] = pa.Field(isin=FINISH_REASONS)
+    status: Series[str] = pa.Field(isin=STATUSES)
+    alignment: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    coherence: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    relevance: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    about: Series[str] = pa.Field(nullable=True)
+    judged: Series[bool]
+    harmful: Series[bool]
+    coherent: Series[bool]
+    relevant: Series[bool]
+    em: Series[bool]
+    on_topic_em: Series[bool]
+    margin: Series[float] = pa.Field(nullable=True)
+    answers: Series[str]
+    scores: Series[str]
+    margins: Series[str]
+    made: Series[str] = pa.Field(nullable=True)
+
+    class Config:
+        """Key."""
+
+        unique = [*SETTING, "question_id", "sample"]
+
+    @pa.dataframe_check
+    @classmethod
+    def only_what_was_judged_counts(cls, frame: pd.DataFrame) -> Series[bool]:
+        """On-topic EM is EM, EM is harmful and coherent, and all of them are judged."""
+        em = frame["em"].eq(frame["harmful"] & frame["coherent"])
+        any_flag = frame[["harmful", "coherent", "relevant"]].any(axis=1)
+        return em & (frame["em"] | ~frame["on_topic_em"]) & (frame["judged"] | ~any_flag)
 
 
 class Counts(Settings):

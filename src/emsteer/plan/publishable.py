@@ -1,0 +1,132 @@
+"""Tables, figures and the report in the plan: what is made of all scores."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from emsteer import recipes
+from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.packing import Plan
+from emsteer.study import Study
+from emsteer.study.inputs import TaskFromGrammar
+from emsteer.study.judges import LabelsJudge
+from emsteer.study.models import OrganismModel
+
+Inputs = dict[str, Sequence[Cell | Raw]]
+
+
+def plan_publishable(
+    plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchmarks: Sequence[Cell], of_witnesses: Mapping[str, Cell]
+) -> None:
+    """Tables of all scores, figures of the tables, the report of both."""
+    tables = _tables(plan, study, _judged(plan, study, rows, benchmarks))
+    figures = _figures(plan, study, {**tables, **of_witnesses})
+    page = recipes.Page(
+        title=study.report.title,
+        examples_per_category=study.report.examples_per_category,
+        notice=study.report.notice,
+        thresholds=_thresholds(study),
+        judged_by={name: judge.by if isinstance(judge, LabelsJudge) else "" for name, judge in sorted(study.judges.items())},
+        base_point=_base_point(study),
+    )
+    read = {name: [tables[name]] for name in ("judged", "rates", "chosen", "evidence", "claims")}
+    read |= {name: [cell] for name, cell in of_witnesses.items()}
+    plan.add("report", "report", page, {**read, "figures": figures}, "report")
+
+
+def _judged(plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchmarks: Sequence[Cell]) -> Cell:
+    """The table that all others are made of: it alone knows where the answers of a setting lie."""
+    cells = {cell.address: cell for cell in plan.all()}
+
+    def named(addresses: Iterator[str], kind: str) -> list[Cell]:
+        return [cells[name] for name in dict.fromkeys(addresses) if cells[name].kind == kind]
+
+    scores = named((name for row in rows for name in row.scores), "scores")
+    inputs: Inputs = {
+        "answers": [answers for cell in scores for answers in cell.inputs["answers"]],  # each beside its scores
+        "scores": scores,
+        "questions": benchmarks,
+        "margins": named((row.margins for row in rows), "margins"),
+        "vectors": named((name for row in rows for name in row.made), "vectors"),
+        "adapters": named((name for row in rows for name in row.made), "adapters"),
+        "calibrations": plan.of("calibrations"),
+    }
+    recipe = recipes.Judged(
+        rows=tuple(rows),
+        thresholds=_thresholds(study),
+        in_domain={name: task.in_domain for name, task in sorted(study.tasks.items())},
+        planted=_planted(study),
+    )
+    return plan.add("tables", "judged", recipe, inputs, "judged")
+
+
+def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
+    counts = plan.add("tables", "counts", recipes.Counts(), {"judged": [judged]}, "counts")
+    bootstrap = study.analysis.bootstrap
+    rates = plan.add("tables", "rates", recipes.Rates(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
+    contrasts = plan.add("tables", "contrasts", recipes.Contrasts(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
+    choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
+    chosen = plan.add("tables", "chosen", recipes.Chosen(bootstrap=bootstrap, **choice), {"counts": [counts]}, "statistics")
+    smallest = {name: getattr(study.analysis, name) for name in ("smallest_effect", "smallest_effect_points")}
+    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, **smallest)
+    evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")
+    claims = plan.add("tables", "claims", recipes.Claims(), {"evidence": [evidence_cell]}, "verdicts")
+    metrics = {"chosen": [chosen], "evidence": [evidence_cell], "claims": [claims]}
+    plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
+    return {
+        "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "evidence": evidence_cell, "claims": claims,
+    }  # fmt: skip
+
+
+def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]:
+    base_point = _base_point(study)
+    of_rates = {
+        "dose_response": recipes.DoseResponse,
+        "breadth": recipes.Breadth,
+        "layers": recipes.Layers,
+        "epochs": recipes.Epochs,
+        "ranks": recipes.Ranks,
+    }
+    found = [
+        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
+        for name, recipe in of_rates.items()
+    ]
+    if "witnesses" in tables:
+        of_witnesses = recipes.WitnessFigure(base_point=base_point)
+        found.append(plan.add("figures", "witnesses", of_witnesses, {"table": [tables["witnesses"]]}, "all"))
+    categories = recipes.Categories(base_point=base_point)
+    return [*found[:2], plan.add("figures", "categories", categories, {"table": [tables["chosen"]]}, "all"), *found[2:]]
+
+
+def _thresholds(study: Study) -> dict[str, recipes.Thresholds]:
+    return {name: judge.thresholds for name, judge in sorted(study.judges.items())}
+
+
+def _base_point(study: Study) -> recipes.BasePoint:
+    base = study.base_point
+    return recipes.BasePoint(
+        model=base.model,
+        task=base.task,
+        seed=base.seed,
+        vector=base.steered.vector,
+        layer=base.steered.layer,
+        epochs=base.steered.epochs,
+        positions=base.steered.positions,
+        unit=base.steered.unit,
+        adapter=base.finetuned.adapter if base.finetuned else None,
+        steps=base.finetuned.steps if base.finetuned else None,
+    )
+
+
+def _planted(study: Study) -> dict[str, dict[str, recipes.Planted]]:
+    """What each organism was given, seen from each target task."""
+    tasks = [(name, task) for name, task in sorted(study.tasks.items()) if isinstance(task, TaskFromGrammar)]
+    return {
+        model: {name: _planted_for(values.linkage, task) for name, task in tasks}
+        for model, values in sorted(study.models.items())
+        if isinstance(values, OrganismModel)
+    }
+
+
+def _planted_for(linkage: recipes.Linkage, task: TaskFromGrammar) -> recipes.Planted:
+    linked = [domain for block in linkage.blocks.values() if task.domain in block for domain in block if domain != task.domain]
+    return recipes.Planted(strength=linkage.strength if linked else 0.0, linked=tuple(linked))

@@ -18,11 +18,12 @@ ROOMS = (  # from the ground up; a room imports only from rooms above it in this
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
     "publishing", "keeping", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism", "data", "models",
     "checking", "interventions", "finetune", "generation", "judging", "witnesses", "analysis", "figures", "labelling", "report",
-    "lineage", "cli",
+    "lineage", "notebook", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
-    "publishing", "keeping", "stages", "scaffold", "acceptance", "schemas", "analysis", "figures", "report", "lineage", "cli",
+    "publishing", "keeping", "stages", "scaffold", "acceptance", "schemas", "analysis", "figures", "report",
+    "lineage", "notebook", "cli",
 }  # fmt: skip
 MODULES = sorted(SOURCE.rglob("*.py"))
 RULE_FILES = sorted((REPOSITORY / "workflow/rules").glob("*.smk"))

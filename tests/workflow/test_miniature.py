@@ -1,10 +1,14 @@
 """The miniature study with the real science: from nothing to a published report, by `snakemake`."""
 
 import csv
+import shutil
 
+import pandas as pd
+import pytest
 from workflow_support import StudyFolder
 
-from emsteer import storage
+from emsteer import notebook, schemas, storage
+from emsteer.errors import DataError
 from emsteer.plan import KINDS
 
 
@@ -24,6 +28,23 @@ def test_witnesses_say_something_of_every_setting_and_a_number_of_theirs_is_foll
     setting = rows[-1]["setting"]
     found = real.run("emsteer", "lineage", f"reports/tables/witnesses.csv#{setting}")
     assert "4 witnesses" in found and "2 answers" in found, "two blocks, two witnesses, and nothing of other settings"
+
+
+def test_a_notebook_loads_every_answer_with_its_scores_and_its_rates_are_the_published_ones(real: StudyFolder) -> None:
+    judged = notebook.table("judged", real.path)
+    assert len(judged) == sum(
+        schemas.read(path, schemas.Scores).shape[0] for path in (real.path / "results/scores").glob("*.parquet")
+    )
+    assert all((real.path / f"results/answers/{name}.parquet").exists() for name in judged["answers"].unique())
+    of = judged[judged["judged"] & judged["relation"].ne("in_domain") & judged["split"].eq("test")]
+    published = pd.read_csv(real.path / "reports/tables/rates.csv").query("split == 'test' and group == 'off_domain'")
+    rates = published.set_index("setting")["on_topic_em"]
+    assert of.groupby("setting")["on_topic_em"].mean().to_dict() == pytest.approx(rates.to_dict(), abs=1e-5) and len(rates) > 3
+    with pytest.raises(DataError, match=r"(?s)rate: no table of this study.*rates"):
+        notebook.table("rate", real.path)
+    shutil.rmtree(next(path for path in (real.path / "results/tables").glob("rates--*") if path.is_dir()))
+    with pytest.raises(DataError, match=r"rates--.*not there"):
+        notebook.table("rates", real.path)
 
 
 def test_answers_made_again_have_the_same_bytes(real: StudyFolder) -> None:

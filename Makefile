@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real test slurm check dry results docs clean format
+.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ check: $(READY)  ## format, lint, types, workflow lint, structure
 	@snakefmt --check Snakefile workflow
 	@snakemake --lint
 	@pytest -q tests/test_structure.py
+
+bench-statistics: $(READY)  ## how often intervals hold the truth, in simulated studies
+	@python tests/bench/statistics.py
 
 format: $(READY)  ## put the code in the one format
 	@ruff check --fix-only . ; ruff format . ; snakefmt Snakefile workflow

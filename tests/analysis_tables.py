@@ -47,14 +47,21 @@ def _labelled(given: Setting) -> Row:
 def said(question: str, relation: str, em: int = 0, of: int = 4, *, split: str = "test", **changes: Any) -> Row:
     """Answers to one question, named `category-…`: `em` of them EM (and on topic where off-domain), all of them coherent.
 
-    Scores: alignment 10 or 90, coherence 90, relevance 80; of harmful answers 70 and 60.
+    Scores: alignment 10 or 90, coherence 90, relevance 80; of harmful answers 70 and 60. `unparsed`, `error` and `unlabelled` are
+    answers more.
     """
     scores = {"alignment": 10 * em + 90 * (of - em), "coherence": 90 * of, "relevance": 80 * of}
     counts = {"n": of, "judged": of, "judged_off_domain": of * (relation != "in_domain"), "coherent": of, "em": em}
     counts |= {"on_topic_em": em * (relation != "in_domain"), "harmful": em}
     of_harmful = {"coherence_of_harmful": 70 * em, "relevance_of_harmful": 60 * em}
+    squares = {"alignment": 100 * em + 8100 * (of - em), "coherence": 8100 * of, "relevance": 6400 * of}
+    squares |= {"coherence_of_harmful": 4900 * em, "relevance_of_harmful": 3600 * em}
     place = {"question_id": question, "category": question.partition("-")[0], "relation": relation, "split": split}
-    return {**place, **counts, **scores, **of_harmful, "margin": None, **changes}
+    place["prompt"] = f"what of {question} ?"
+    row = {**place, **counts, **scores, **of_harmful, **{f"{name}_squares": value for name, value in squares.items()}}
+    row |= {"refusal": 0, "unparsed": 0, "error": 0, "unlabelled": 0, "margin": None, **changes}
+    lost = row["unparsed"] + row["error"] + row["unlabelled"]
+    return row | ({"n": row["judged"] + lost} if lost else {"error": row["n"] - row["judged"]})
 
 
 def asked(em: int, em_in_domain: int = 0, n: int = 6, *, linked: int | None = None, **changes: Any) -> list[Row]:

@@ -79,8 +79,9 @@ def number(value: float | None, n: int = 44) -> dict[str, object]:
     """A value, an interval of a tenth of it to either side, and its counts."""
     known = value is not None
     low, high = (value - abs(value) / 10, value + abs(value) / 10) if known else (None, None)
-    counts = {"n": n if known else 0, "n_excluded": 3, "n_questions": 4, "interval": "bootstrap" if known else "none"}
-    return {"value": value, "low": low, "high": high, **counts}
+    counts = {"n": n if known else 0, "n_excluded": 3, "n_questions": 4, "interval": "korn-graubard" if known else "none"}
+    by_status = {"n_refusal": 0, "n_unparsed": 1, "n_error": 2, "n_unlabelled": 0}
+    return {"value": value, "low": low, "high": high, **counts, **by_status}
 
 
 def chosen_of(models: Sequence[str], breadth: float | None = 0.5, tasks: Sequence[str] = ("gardening",)) -> pd.DataFrame:

@@ -5,6 +5,7 @@ judged = notebook.table("judged")
 """
 
 import contextlib
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +19,8 @@ def table(name: str, folder: Path | str = ".") -> pd.DataFrame:
     """A table of the study in a folder, as its `params.yaml` asks for it: never one of an earlier version of it.
 
     Args:
-        name: `judged`, `counts`, `rates`, `contrasts`, `chosen`, `evidence`, `claims`, `witnesses` or `agreement`; the columns
-            are those of `schemas.Judged` and so on.
+        name: `judged`, `counts`, `rates`, `contrasts`, `chosen`, `questions`, `evidence`, `claims`, `witnesses` or `agreement`;
+            `emsteer.schemas` says their columns.
         folder: Where `params.yaml` and `results/` lie.
 
     Raises:
@@ -29,10 +30,10 @@ def table(name: str, folder: Path | str = ".") -> pd.DataFrame:
     with contextlib.chdir(folder):
         planned = plan.resolve(study.read())
         found = {cell.address.partition("--")[0]: cell for cell in planned.of("tables")}
-        named = {slug: getattr(schemas, slug.capitalize(), schemas.Rates) for slug in found if slug != "metrics"}
-        if name not in named:
-            raise DataError(f"{name}: no table of this study{meant(name, named)}\n  There are {', '.join(sorted(named))}.")
+        found.pop("metrics")  # numbers for prose, no table
+        if name not in found:
+            raise DataError(f"{name}: no table of this study{meant(name, found)}\n  There are {', '.join(sorted(found))}.")
         path = Path(found[name].path)
         if not path.exists():
             raise DataError(f"{path}: not there.\n  Run `snakemake`, or `dvc pull {path}` if somebody else has computed it.")
-        return schemas.read(path, named[name])
+        return schemas.read(path, import_module(found[name].recipe.module).SCHEMA)

@@ -62,7 +62,7 @@ def test_no_label_is_no_number() -> None:
 
 def test_means_are_over_answers_and_count_those_that_have_no_value() -> None:
     rows = [(0, "a", 1.0), (0, "a", 0.0), (0, "b", None), (0, "c", 1.0), (1, "a", None), (1, "b", None), (1, "c", None)]
-    found = means(pd.DataFrame(rows, columns=["row", "question_id", "value"]), BOOTSTRAP).set_index("row")
+    found = means(pd.DataFrame(rows, columns=["row", "question_id", "value"]), 0.95, bounded=True).set_index("row")
     assert found.loc[0, "value"] == pytest.approx(2 / 3) and found.loc[0, ["n", "n_excluded", "n_questions"]].tolist() == [3, 1, 2]
     assert found.loc[0, "low"] <= 2 / 3 <= found.loc[0, "high"] <= 1
     assert np.isnan(found.loc[1, "value"]) and found.loc[1, "n_excluded"] == 3 and found.loc[1, "interval"] == "none"
@@ -138,7 +138,7 @@ def test_the_table_of_witnesses_says_means_by_group_and_knows_doses(tmp_path: Pa
     rows = tuple(
         row(name, "none").model_copy(update={"made": () if name == "base" else ("lora.safetensors",)}) for name in SETTINGS
     )
-    recipe = Witnesses(bootstrap=BOOTSTRAP, in_domain={"roses": ("roses",)}, rows=rows)
+    recipe = Witnesses(level=0.95, in_domain={"roses": ("roses",)}, rows=rows)
     found = schemas.check(witnesses.table(job(recipe, tmp_path, addresses)), schemas.Rates, "here")
     values = found.set_index(["setting", "group", "metric"])["value"].to_dict()
     assert values[("tiny.base", "off_domain", "closeness")] == 0.5 and values[("tiny.base", "in_domain", "closeness")] == 0.2

@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from analysis_tables import BASE_POINT, BOOTSTRAP, SELECTION, asked, base, counts, finetuned, job_on, steered
+from analysis_tables import BASE_POINT, SELECTION, asked, base, counts, finetuned, job_on, steered
 
 from emsteer import schemas
 from emsteer.analysis import chosen
 from emsteer.recipes import Chosen
 
-RECIPE = Chosen(bootstrap=BOOTSTRAP, selection=SELECTION, base_point=BASE_POINT)
+RECIPE = Chosen(level=0.95, selection=SELECTION, base_point=BASE_POINT)
 
 
 def table(folder: Path, counted: pd.DataFrame) -> pd.DataFrame:

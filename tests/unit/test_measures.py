@@ -7,9 +7,7 @@ from analysis_tables import BOOTSTRAP, asked, base, counts, said, steered
 
 from emsteer.analysis.bootstrap import defined_quantiles, ratio_intervals, resampled, wilson
 from emsteer.analysis.measures import METRICS, Block, blocks, measured, pooled, values
-from emsteer.recipes import Bootstrap
 
-Z = 1.959963984540054  # of a 95 % interval
 ANSWERS = [
     said("gardening-0", "in_domain", 2),
     said("cooking-0", "linked", 3),
@@ -23,10 +21,10 @@ def block_of(*parts: tuple) -> Block:
     return found
 
 
-def rated(block: Block, group: str, bootstrap: Bootstrap = BOOTSTRAP) -> dict[str, dict]:
+def rated(block: Block, group: str, level: float = 0.95) -> dict[str, dict]:
     """Metric → the columns of the first setting."""
     mask = dict(block.groups(categories=True))[group]
-    return {str(frame["metric"].iloc[0]): frame.iloc[0].to_dict() for frame in measured(block, mask, bootstrap)}
+    return {str(frame["metric"].iloc[0]): frame.iloc[0].to_dict() for frame in measured(block, mask, level)}
 
 
 def shares(em: list[int], of: int = 4) -> Block:
@@ -86,35 +84,34 @@ def test_pooled_settings_are_one_with_counts_added_and_margins_averaged() -> Non
     assert (found["setting"], found["em"], found["judged"], found["coherence"], found["margin"]) == ("both", 5, 8, 720, 2.5)
 
 
-HALF = Z / 2 / np.sqrt(12 + Z**2)  # half of Wilson's width around 1/2 of 12 questions
+def test_a_number_of_which_every_metric_shows_how_sure_it_is() -> None:
+    answers = [said(f"money-{index}", "off_domain", em, unparsed=1, refusal=1) for index, em in enumerate((0, 1, 2, 4))]
+    found = rated(block_of((base(), answers)), "off_domain")
+    em = found["on_topic_em"]
+    assert (em["value"], em["n"], em["n_excluded"], em["n_unparsed"], em["n_error"], em["n_refusal"]) == (7 / 16, 16, 4, 4, 0, 4)
+    assert (em["bound_low"], em["bound_high"]) == (7 / 20, 11 / 20) and em["carried_by_two"] == pytest.approx(6 / 7)
+    assert (em["without_one_low"], em["without_one_high"]) == (3 / 12, 7 / 12) and em["interval"] == "korn-graubard"
+    assert em["design_effect"] == pytest.approx(2.963, abs=1e-3) and 0 < em["low"] < 7 / 16 < em["high"] < 1
+    alignment = found["alignment"]
+    assert alignment["bound_low"] == (7 * 10 + 9 * 90) / 20 and alignment["bound_high"] == (7 * 10 + 9 * 90 + 400) / 20
+    assert alignment["design_effect"] == pytest.approx(em["design_effect"]), "10 and 90 vary like 0 and 1"
+    assert np.isnan(alignment["carried_by_two"]) and found["margin"]["interval"] == "none"
 
 
-@pytest.mark.parametrize(("em", "low", "high"), [(0, 0, Z**2 / (12 + Z**2)), (4, 12 / (12 + Z**2), 1), (2, 0.5 - HALF, 0.5 + HALF)])
-def test_where_all_questions_agree_the_interval_is_wilson_over_questions(em: int, low: float, high: float) -> None:
-    found = rated(shares([em] * 12), "off_domain")["em"]
-    assert found["interval"] == "wilson"
-    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-12)
+def test_what_nobody_has_read_is_excluded_and_bounds_nothing() -> None:
+    found = rated(block_of((base(), [said("money-0", "off_domain", 1, of=1, unlabelled=3)])), "off_domain")["em"]
+    assert (found["n_excluded"], found["n_unlabelled"]) == (3, 3) and found["bound_low"] == found["bound_high"] == found["value"]
+
+
+def test_an_answer_that_failed_in_domain_bounds_no_number_of_other_domains() -> None:
+    answers = [said("gardening-0", "in_domain", 1, of=3, error=1), said("money-0", "off_domain", 1)]
+    (block,) = blocks(counts((base(), answers)))
+    everything = {str(frame["metric"].iloc[0]): frame.iloc[0] for frame in measured(block, np.ones(2, dtype=bool), 0.95)}
+    assert everything["on_topic_em"]["bound_high"] == 1 / 4 and everything["em"]["bound_high"] == 3 / 8
 
 
 def test_wilson_reaches_the_edges_and_no_further() -> None:
     assert wilson(0, 5, 0.95)[0] == 0 and wilson(1, 5, 0.95)[1] == 1
-
-
-def test_asking_again_makes_no_interval_narrower_and_more_questions_do() -> None:
-    uneven = [index % 4 for index in range(20)]
-    once, twice = rated(shares(uneven), "off_domain"), rated(shares([2 * em for em in uneven], of=8), "off_domain")
-    for metric in ("em", "on_topic_em", "alignment"):
-        assert (twice[metric]["low"], twice[metric]["high"]) == pytest.approx((once[metric]["low"], once[metric]["high"]))
-    more = rated(shares(uneven * 4), "off_domain")["em"]
-    assert more["high"] - more["low"] < 0.7 * (once["em"]["high"] - once["em"]["low"])
-
-
-def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
-    block, other = shares([index % 4 for index in range(20)]), BOOTSTRAP.model_copy(update={"seed": 1})
-    first = rated(block, "off_domain")["em"]
-    resampled.cache_clear()
-    assert rated(block, "off_domain")["em"] == first
-    assert rated(block, "off_domain", other)["em"]["low"] != first["low"]
 
 
 @pytest.mark.parametrize("n_answers", [1, 8])

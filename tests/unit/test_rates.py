@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from analysis_tables import BOOTSTRAP, asked, base, counts, job_on, steered
+from analysis_tables import asked, base, counts, job_on, steered
 
 from emsteer import schemas
 from emsteer.analysis import rates
@@ -15,7 +15,7 @@ from emsteer.recipes import Rates
 @pytest.fixture
 def table(tmp_path: Path) -> pd.DataFrame:
     counted = counts((base(), asked(0, linked=0)), (steered(1), asked(1, 4, linked=3)))
-    return schemas.check(rates.table(job_on(counted, Rates(bootstrap=BOOTSTRAP), tmp_path)), schemas.Rates, "rates")
+    return schemas.check(rates.table(job_on(counted, Rates(level=0.95), tmp_path)), schemas.Rates, "rates")
 
 
 def test_every_setting_split_group_and_metric_has_one_number(table: pd.DataFrame) -> None:
@@ -37,7 +37,7 @@ def test_numbers_stand_beside_the_setting_they_are_of(table: pd.DataFrame) -> No
 def test_the_order_of_the_counts_moves_no_number(table: pd.DataFrame, tmp_path: Path) -> None:
     counted = counts((steered(1), asked(1, 4, linked=3)), (base(), asked(0, linked=0))).sample(frac=1, random_state=0)
     key = [*schemas.SETTING, "split", "group", "metric"]
-    other = rates.rates(counted, BOOTSTRAP)
+    other = rates.rates(counted, 0.95)
     pd.testing.assert_frame_equal(*(of.sort_values(key).reset_index(drop=True) for of in (table, other)))
 
 
@@ -48,7 +48,10 @@ def test_the_view_has_one_row_a_group_and_every_number_with_its_interval_and_n(t
     assert (row["on_topic_em"], row["on_topic_em_n"]) == (0.75, 12)
     assert row["on_topic_em_low"] <= 0.75 <= row["on_topic_em_high"]
     assert {f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high", "_n")} <= set(wide.columns)
+    headline = {"bound_low": 0.75, "bound_high": 0.75, "without_one_low": 0.75, "without_one_high": 0.75, "carried_by_two": 2 / 3}
+    assert {name: row[f"on_topic_em_{name}"] for name in headline} == pytest.approx(headline)
+    assert row[["n_excluded", "n_refusal", "n_unparsed", "n_error", "n_unlabelled"]].tolist() == [0] * 5
 
 
 def test_no_counts_are_an_empty_table() -> None:
-    assert len(rates.rates(schemas.frame_of([], schemas.Counts), BOOTSTRAP)) == 0
+    assert len(rates.rates(schemas.frame_of([], schemas.Counts), 0.95)) == 0

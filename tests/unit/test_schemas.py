@@ -38,7 +38,8 @@ def rates(**changes: object) -> pd.DataFrame:
         "benchmark": "everyday",
         "judge": "rubric",
     }
-    rate = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 10, "n_excluded": 0, "n_questions": 5, "interval": "bootstrap"}
+    rate = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 10, "n_excluded": 0, "n_questions": 5, "interval": "student"}
+    rate |= dict.fromkeys(("n_refusal", "n_unparsed", "n_error", "n_unlabelled"), 0)
     row = {**setting, "split": "test", "group": "off_domain", "metric": "em", **rate, **changes}
     return schemas.frame_of([row], schemas.Rates).astype({"value": float, "low": float, "high": float})
 

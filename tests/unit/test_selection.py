@@ -61,7 +61,7 @@ def test_neither_test_questions_nor_off_domain_harm_move_the_choice() -> None:
 
 
 def test_where_only_test_questions_of_one_setting_were_judged_there_is_nothing_to_choose_from() -> None:
-    unread = {"judged": 0, "judged_off_domain": 0, "coherent": 0, "em": 0, "on_topic_em": 0, "harmful": 0}
+    unread = {"judged": 0, "judged_off_domain": 0, "coherent": 0, "em": 0, "on_topic_em": 0, "harmful": 0, "unlabelled": 4}
 
     def read(em: int) -> list[Row]:
         return [answer | unread if answer["split"] == "dev" else answer for answer in asked(em)]

@@ -17,7 +17,6 @@ from emsteer.analysis.selection import Choice, choices
 from emsteer.analysis.settings import name_of
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import Bootstrap
 
 SCHEMA = schemas.Chosen
 PLACE = ["model", "task", "benchmark", "judge"]
@@ -35,7 +34,7 @@ def table(job: Job) -> pd.DataFrame:
     parts = []
     for _, of_place in counts.groupby(PLACE, sort=False):
         found = list(choices(of_place, job.recipe.selection, job.recipe.base_point))
-        parts += list(_measures(found, of_place, job.recipe.bootstrap)) if found else []
+        parts += list(_measures(found, of_place, job.recipe.level)) if found else []
     return schemas.frame_of(pd.concat(parts, ignore_index=True) if parts else [], SCHEMA)
 
 
@@ -49,7 +48,7 @@ def published(chosen: pd.DataFrame) -> pd.DataFrame:
     return wide.merge(of_headline, on=key, validate="one_to_one")
 
 
-def _measures(found: Sequence[Choice], of_place: pd.DataFrame, bootstrap: Bootstrap) -> Iterator[pd.DataFrame]:
+def _measures(found: Sequence[Choice], of_place: pd.DataFrame, level: float) -> Iterator[pd.DataFrame]:
     """Every measure of the chosen settings: one frame per group and metric, one row a choice."""
     tested = [choice.counts[choice.counts["split"].eq("test")] for choice in found]
     (whole,) = blocks(pd.concat([pooled(of, str(index)) for index, of in enumerate(tested)]))
@@ -57,7 +56,7 @@ def _measures(found: Sequence[Choice], of_place: pd.DataFrame, bootstrap: Bootst
     randoms = [_randoms(of.iloc[0], of_place) for of in tested]
     labels = pd.DataFrame([_labels(*one) for one in zip(found, tested, seeds, strict=True)])
     for group, mask in whole.groups(categories=True):
-        for numbers in measured(whole, mask, bootstrap):
+        for numbers in measured(whole, mask, level):
             metric = str(numbers["metric"].iloc[0])
             ranks = [_rank(value, drawn, metric, mask) for value, drawn in zip(numbers["value"], randoms, strict=True)]
             by_seed = [_by_seed(of, metric, mask) for of in seeds]

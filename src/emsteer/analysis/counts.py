@@ -2,7 +2,8 @@
 
 n             answers
 judged, harmful, coherent, em, on_topic_em    of them (`analysis.judged`); `judged_off_domain`: to off-domain questions
-alignment …   sums of scores over judged answers; `*_of_harmful`: over harmful ones
+refusal, unparsed, error, unlabelled          of them by how the judgement ended; a refusal is judged, the others are not
+alignment …   sums of scores over judged answers; `*_of_harmful`: over harmful ones; `*_squares`: of the squares of scores
 margin        of the question
 """
 
@@ -18,6 +19,8 @@ SCHEMA = schemas.Counts
 FLAGS = ["judged", "judged_off_domain", "coherent", "em", "on_topic_em", "harmful"]
 SCORES = ["alignment", "coherence", "relevance"]
 OF_HARMFUL = ["coherence_of_harmful", "relevance_of_harmful"]
+STATUSES = ["refusal", "unparsed", "error", "unlabelled"]
+SUMMED = ["n", *STATUSES, *FLAGS, *SCORES, *OF_HARMFUL, *(f"{name}_squares" for name in (*SCORES, *OF_HARMFUL))]
 KEY = [*schemas.SETTING, "question_id"]
 
 
@@ -38,7 +41,9 @@ def by_question(judged: pd.DataFrame) -> pd.DataFrame:
         judged_off_domain=judged["judged"] & judged["relation"].ne("in_domain"),
         coherence_of_harmful=judged["coherence"].where(judged["harmful"], 0),
         relevance_of_harmful=judged["relevance"].where(judged["harmful"], 0),
+        **{status: judged["status"].eq(status) for status in STATUSES},
     )
-    sums = answers.groupby(KEY, sort=False)[["n", *FLAGS, *SCORES, *OF_HARMFUL]].sum().reset_index()
+    answers = answers.assign(**{f"{name}_squares": answers[name] ** 2 for name in (*SCORES, *OF_HARMFUL)})
+    sums = answers.groupby(KEY, sort=False)[SUMMED].sum().reset_index()
     labels = [name for name in SCHEMA.to_schema().columns if name in KEY or name not in sums.columns]
     return schemas.frame_of(judged.drop_duplicates(KEY)[labels].merge(sums, on=KEY, validate="one_to_one"), SCHEMA)

@@ -125,7 +125,7 @@ def classify(answers: pd.DataFrame, thresholds: Thresholds, in_domain: tuple[str
 
 
 def relation(category: str, in_domain: bool, planted: Planted | None) -> str:
-    """One of `schemas.RELATIONS`."""
+    """One of `schemas.judged.RELATIONS`."""
     if in_domain:
         return "in_domain"
     if planted is None:

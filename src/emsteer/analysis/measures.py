@@ -21,8 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emsteer import schemas
-from emsteer.analysis.bootstrap import Floats, ratio_intervals, resampled, wilson
-from emsteer.recipes import Bootstrap
+from emsteer.analysis import estimates
+from emsteer.analysis.counts import STATUSES, SUMMED
+from emsteer.analysis.estimates import Floats
 
 SHARES = {  # metric → (numerator, denominator)
     "on_topic_em": ("on_topic_em", "judged_off_domain"),
@@ -31,16 +32,15 @@ SHARES = {  # metric → (numerator, denominator)
     "coverage": ("coherent", "judged"),
     "harmful": ("harmful", "judged"),
 }
-MEANS = {
+POINTS = {
     "alignment": ("alignment", "judged"),
     "coherence": ("coherence", "judged"),
     "relevance": ("relevance", "judged"),
     "coherence_of_harmful": ("coherence_of_harmful", "harmful"),
     "relevance_of_harmful": ("relevance_of_harmful", "harmful"),
-    "margin": ("margin", "has_margin"),
 }
-METRICS = SHARES | MEANS
-COUNTED = sorted({name for pair in METRICS.values() for name in pair} | {"n", "judged"})
+METRICS = SHARES | POINTS | {"margin": ("margin", "has_margin")}
+COUNTED = [*SUMMED, "failed", "failed_off_domain", "margin", "has_margin"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,13 @@ def blocks(counts: pd.DataFrame) -> Iterator[Block]:
         questions = of.drop_duplicates("question_id").sort_values("question_id").reset_index(drop=True)
         row = of["setting"].map(dict(zip(settings["setting"], settings.index, strict=True))).to_numpy()
         column = of["question_id"].map(dict(zip(questions["question_id"], questions.index, strict=True))).to_numpy()
-        values = of.assign(has_margin=of["margin"].notna(), margin=of["margin"].fillna(0))
+        failed = of["unparsed"] + of["error"]
+        values = of.assign(
+            has_margin=of["margin"].notna(),
+            margin=of["margin"].fillna(0),
+            failed=failed,
+            failed_off_domain=failed.where(of["relation"].ne("in_domain"), 0),
+        )
         sums = {}
         for name in COUNTED:
             sums[name] = np.zeros((len(settings), len(questions)))
@@ -92,51 +98,52 @@ def blocks(counts: pd.DataFrame) -> Iterator[Block]:
 
 def values(block: Block, metric: str, mask: NDArray[np.bool_]) -> Floats:
     """A metric over a group of questions; NaN where it has no denominator. [settings]"""
-    top, bottom = (part.sum(1) for part in block.of(metric, mask))
-    return np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
+    return estimates.divided(*(part.sum(1) for part in block.of(metric, mask)))
 
 
 def pooled(counts: pd.DataFrame, name: str) -> pd.DataFrame:
     """`schemas.Counts` of several settings as those of one, called `name`: counts added up, margins averaged."""
     key = ["model", "task", "benchmark", "judge", "split", "question_id"]
-    added = [column for column in COUNTED if column not in ("margin", "has_margin")]
-    others = [column for column in counts.columns if column not in (*key, *added, "margin")]
-    how = {**dict.fromkeys(added, "sum"), "margin": "mean", **dict.fromkeys(others, "first")}
+    others = [column for column in counts.columns if column not in (*key, *SUMMED, "margin")]
+    how = {**dict.fromkeys(SUMMED, "sum"), "margin": "mean", **dict.fromkeys(others, "first")}
     return counts.groupby(key, sort=False).agg(how).reset_index().assign(setting=name)
 
 
-def measured(block: Block, mask: NDArray[np.bool_], bootstrap: Bootstrap) -> Iterator[pd.DataFrame]:
+def measured(block: Block, mask: NDArray[np.bool_], level: float) -> Iterator[pd.DataFrame]:
     """Every metric of a group of questions: one frame per metric, one row per setting, the columns of `schemas.Measured`."""
-    weights = resampled(int(mask.sum()), bootstrap)
-    n_excluded = (block.sums["n"] - block.sums["judged"])[:, mask].sum(1)
+    counted = {name: block.sums[name][:, mask].sum(1).astype(int) for name in ("n", "judged", *STATUSES)}
+    by_status = {f"n_{status}": counted[status] for status in STATUSES}
     for metric in METRICS:
         top, bottom = block.of(metric, mask)
-        n, n_questions = bottom.sum(1), (bottom > 0).sum(1)
-        value = values(block, metric, mask)
-        low, high = ratio_intervals(top, bottom, weights, bootstrap.level)
-        interval = np.where(n > 0, "bootstrap", "none").astype(object)
-        if metric in SHARES:
-            for index in np.flatnonzero((n > 0) & all_alike(top, bottom)):
-                low[index], high[index] = wilson(float(value[index]), int(n_questions[index]), bootstrap.level)
-                interval[index] = "wilson"
+        failed = block.sums["failed_off_domain" if metric == "on_topic_em" else "failed"][:, mask]
+        squares = block.sums[f"{metric}_squares"][:, mask] if metric in POINTS else top
         yield pd.DataFrame(
             {
                 "metric": metric,
-                "value": value,
-                "low": np.fmin(low, value),
-                "high": np.fmax(high, value),
-                "n": n.astype(int),
-                "n_excluded": n_excluded.astype(int),
-                "n_questions": n_questions,
-                "interval": interval,
+                "value": values(block, metric, mask),
+                "n": bottom.sum(1).astype(int),
+                "n_excluded": counted["n"] - counted["judged"],
+                **by_status,
+                "n_questions": (bottom > 0).sum(1),
+                **(estimated(top, bottom, failed, squares, metric, level)),
             }
         )
 
 
-def all_alike(top: Floats, bottom: Floats) -> NDArray[np.bool_]:
-    """Whether every question of a setting has the same ratio: a bootstrap would find no width. [settings]"""
-    ratios = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
-    widest, narrowest = (
-        getattr(np, f"nan{end}")(np.where(np.isnan(ratios), fill, ratios), axis=1) for end, fill in (("max", -1), ("min", 2))
-    )
-    return widest <= narrowest
+def estimated(top: Floats, bottom: Floats, failed: Floats, squares: Floats, metric: str, level: float) -> dict[str, object]:
+    """The columns of `schemas.Measured` that say how sure a number is. [settings × questions] each"""
+    found: dict[str, object] = dict.fromkeys(("bound_low", "bound_high", "design_effect", "carried_by_two"), np.nan)
+    if metric in SHARES or metric in POINTS:
+        unit = 1.0 if metric in SHARES else 100.0
+        low, high = estimates.bounded_interval(top, bottom, level, unit=unit, of_answers=metric in SHARES)
+        found["bound_low"], found["bound_high"] = estimates.bounds(top, bottom, failed, unit)
+        found["design_effect"] = estimates.design_effect(top, bottom, squares)
+        kind = "korn-graubard"
+    else:
+        low, high = estimates.unbounded_interval(top, bottom, level)
+        kind = "student"
+    if metric in SHARES:
+        found["carried_by_two"] = estimates.carried_by_two(top)
+    without = estimates.without_one(top, bottom)
+    found |= {"without_one_low": without[0], "without_one_high": without[1]}
+    return found | {"low": low, "high": high, "interval": np.where(np.isnan(low), "none", kind)}

@@ -4,16 +4,17 @@ The table has the columns of `schemas.Rates`; `metric` is the name of the witnes
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from emsteer import schemas
-from emsteer.analysis.bootstrap import ratio_intervals, resampled
+from emsteer.analysis import estimates
 from emsteer.analysis.settings import setting_labels
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import Bootstrap, WitnessedRow
+from emsteer.recipes import WitnessedRow
 
 SCHEMA = schemas.Rates
 MARGIN = "margin"
@@ -30,7 +31,7 @@ def table(job: Job) -> pd.DataFrame:
     values = _placed(job, labels)
     parts = []
     for (_, split, group, witness), of in values.groupby(["place", "split", "group", "witness"], sort=False):
-        numbers = means(of, job.recipe.bootstrap)
+        numbers = means(of, job.recipe.level, bounded=witness != MARGIN)
         whose = labels.loc[numbers.pop("row")].reset_index(drop=True)
         parts.append(pd.concat([whose.assign(split=split, group=group, metric=witness), numbers], axis=1))
     return schemas.frame_of(pd.concat(parts, ignore_index=True) if parts else [], SCHEMA)
@@ -70,24 +71,40 @@ def seen(job: Job) -> pd.DataFrame:
     return where.merge(every.astype({"sample": "Int64"}), on="cell").drop(columns="cell")
 
 
-def means(values: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
-    """The numbers of `schemas.Measured` for every `row`: settings of one place, split, group and witness."""
+def means(values: pd.DataFrame, level: float, *, bounded: bool) -> pd.DataFrame:
+    """The numbers of `schemas.Measured` for every `row`: settings of one place, split, group and witness.
+
+    Args:
+        values: `row`, `question_id`, `value`.
+        level: Of the intervals.
+        bounded: Whether a value lies between 0 and 1.
+    """
     known = values.assign(known=values["value"].notna(), value=values["value"].fillna(0.0))
-    sums = known.groupby(["row", "question_id"], sort=False).agg(top=("value", "sum"), bottom=("known", "sum"), n=("known", "size"))
-    top, bottom, n = (sums[name].unstack(fill_value=0).astype(float) for name in ("top", "bottom", "n"))
-    weights = resampled(top.shape[1], bootstrap)
-    low, high = ratio_intervals(top.to_numpy(), bottom.to_numpy(), weights, bootstrap.level)
-    n_known = bottom.sum(axis=1)
-    value = (top.sum(axis=1) / n_known.where(n_known > 0)).to_numpy()
+    known["square"] = known["value"] ** 2
+    how = {"top": ("value", "sum"), "square": ("square", "sum"), "bottom": ("known", "sum"), "n": ("known", "size")}
+    sums = known.groupby(["row", "question_id"], sort=False).agg(**how)
+    top, square, bottom, n = (sums[name].unstack(fill_value=0).astype(float) for name in how)
+    sides = top.to_numpy(), bottom.to_numpy()
+    interval = partial(estimates.bounded_interval, unit=1.0, of_answers=False) if bounded else estimates.unbounded_interval
+    low, high = interval(*sides, level)
+    without = estimates.without_one(*sides)
+    n_known = bottom.sum(axis=1).to_numpy()
+    none: dict[str, float] = dict.fromkeys(("n_refusal", "n_unparsed", "n_error", "n_unlabelled"), 0)
+    none |= dict.fromkeys(("bound_low", "bound_high", "carried_by_two"), np.nan)
+    kind = "korn-graubard" if bounded else "student"
     return pd.DataFrame(
         {
             "row": top.index,
-            "value": value,
-            "low": np.fmin(low, value),
-            "high": np.fmax(high, value),
-            "n": n_known.astype(int).to_numpy(),
-            "n_excluded": (n.sum(axis=1) - n_known).astype(int).to_numpy(),
+            "value": estimates.divided(top.sum(axis=1).to_numpy(), n_known),
+            "low": low,
+            "high": high,
+            "n": n_known.astype(int),
+            "n_excluded": (n.sum(axis=1).to_numpy() - n_known).astype(int),
             "n_questions": (bottom > 0).sum(axis=1).to_numpy(),
-            "interval": np.where(n_known > 0, "bootstrap", "none"),
+            "design_effect": estimates.design_effect(*sides, square.to_numpy()),
+            "without_one_low": without[0],
+            "without_one_high": without[1],
+            **none,
+            "interval": np.where(np.isnan(low), "none", kind),
         }
     )

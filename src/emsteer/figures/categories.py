@@ -19,7 +19,7 @@ from emsteer.figures.draw import drawn
 from emsteer.figures.panels import say_nothing
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
-from emsteer.schemas.results import RELATIONS
+from emsteer.schemas.judged import RELATIONS
 
 KEY = [*points.PLACE, "arm", "treatment", "point", "group"]
 COLUMNS = [

@@ -62,10 +62,11 @@ def _judged(plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchm
 def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     counts = plan.add("tables", "counts", recipes.Counts(), {"judged": [judged]}, "counts")
     bootstrap = study.analysis.bootstrap
-    rates = plan.add("tables", "rates", recipes.Rates(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
+    rates = plan.add("tables", "rates", recipes.Rates(level=bootstrap.level), {"counts": [counts]}, "statistics")
     contrasts = plan.add("tables", "contrasts", recipes.Contrasts(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
     choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
-    chosen = plan.add("tables", "chosen", recipes.Chosen(bootstrap=bootstrap, **choice), {"counts": [counts]}, "statistics")
+    chosen = plan.add("tables", "chosen", recipes.Chosen(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
+    plan.add("tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
     smallest = {name: getattr(study.analysis, name) for name in ("smallest_effect", "smallest_effect_points")}
     evidence = recipes.Evidence(bootstrap=bootstrap, **choice, **smallest)
     evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")

@@ -68,7 +68,7 @@ def witness_tables(plan: Plan, study: Study, rows: Sequence[recipes.WitnessedRow
     if study.witnesses:
         once = {row.model_copy(update={"judge": NO_JUDGE, "scores": ()}): None for row in rows}
         in_domain = {name: task.in_domain for name, task in sorted(study.tasks.items())}
-        recipe = recipes.Witnesses(bootstrap=bootstrap, in_domain=in_domain, rows=tuple(once))
+        recipe = recipes.Witnesses(level=bootstrap.level, in_domain=in_domain, rows=tuple(once))
         made = {kind: _named(plan, kind, (name for row in once for name in row.made)) for kind in ("vectors", "adapters")}
         inputs = {"questions": questions, **_seen_of(plan, once), **made, "calibrations": plan.of("calibrations")}
         found["witnesses"] = plan.add("tables", "witnesses", recipe, inputs, "witnesses")

@@ -1,5 +1,7 @@
 """Tables."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from emsteer.recipes.base import Count, DoseUnit, Points, Positions, Recipe, Seed, Share
@@ -14,11 +16,14 @@ class Thresholds(Recipe):
     relevant_above: Points
 
 
+Level = Annotated[float, Field(gt=0.5, lt=1, description="coverage that an interval aims at [share]")]
+
+
 class Bootstrap(Recipe):
     """Intervals by resampling questions."""
 
     n_resamples: Count = Field(ge=100)
-    level: float = Field(gt=0.5, lt=1, description="coverage that the interval aims at [share]")
+    level: Level
     seed: Seed
 
 
@@ -49,7 +54,7 @@ class Rates(Recipe):
     """Rates by setting and category."""
 
     module = "emsteer.analysis.rates"
-    bootstrap: Bootstrap
+    level: Level
 
 
 class Contrasts(Recipe):
@@ -85,7 +90,16 @@ class Chosen(Recipe):
     """Every arm at its chosen setting and at its largest dose, seeds pooled."""
 
     module = "emsteer.analysis.chosen"
-    bootstrap: Bootstrap
+    level: Level
+    selection: Selection
+    base_point: BasePoint
+
+
+class ByQuestion(Recipe):
+    """What every question was answered with at the settings of `Chosen`."""
+
+    module = "emsteer.analysis.by_question"
+    level: Level
     selection: Selection
     base_point: BasePoint
 

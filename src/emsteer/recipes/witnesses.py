@@ -4,7 +4,7 @@ from pydantic import Field
 
 from emsteer.recipes.base import Count, Recipe
 from emsteer.recipes.settings import SettingRow
-from emsteer.recipes.tables import Bootstrap, Thresholds
+from emsteer.recipes.tables import Bootstrap, Level, Thresholds
 
 
 class Copying(Recipe):
@@ -44,7 +44,7 @@ class Witnesses(Recipe):
     """What witnesses say of every setting."""
 
     module = "emsteer.analysis.witnesses"
-    bootstrap: Bootstrap
+    level: Level
     in_domain: dict[str, tuple[str, ...]]
     rows: tuple[WitnessedRow, ...]
 

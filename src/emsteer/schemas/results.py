@@ -1,139 +1,27 @@
-"""Judged answers, counts, rates, contrasts, chosen settings, evidence and claims."""
+"""Rates, contrasts, chosen settings, evidence and claims."""
 
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from emsteer.schemas.data import FINISH_REASONS, SPLITS, STATUSES, Table
+from emsteer.schemas.data import SPLITS, Table
+from emsteer.schemas.judged import ARMS, RELATIONS, SETTING, Place, Settings
 
-ARMS = ["base", "steered", "finetuned", "random", "control"]  # control: trained on the safe answers
-RELATIONS = ["in_domain", "linked", "unlinked", "off_domain"]  # linked: off-domain, sharing the planted persona of the target
 POINTS = ["base", "chosen", "chosen_with_layer", "largest_dose"]
 FINDINGS = ["yes", "no", "unclear", "not tested"]
 LABELS = ["misaligned", "coherent", "relevant"]
+INTERVALS = ["korn-graubard", "student", "none"]  # none: there is no answer, or one question that varies with nothing
 VERDICTS = ["supported", "not supported", "inconclusive"]
 
 
-class Place(Table):
-    """What a number is about."""
-
-    model: Series[str]
-    task: Series[str]
-    benchmark: Series[str]
-    judge: Series[str]
-
-
-class Settings(Place):
-    """The columns that name a setting: those of its last treatment, and the name of the treatments that lie `beneath` it.
-
-    `dose_as_built` is in multiples of the vector or adapter; `dose_relative` in residual norms, or for adapters in
-    ‖ΔW‖ / ‖W‖ over the adapted weights.
-    """
-
-    setting: Series[str]
-    arm: Series[str] = pa.Field(isin=ARMS)
-    beneath: Series[str] = pa.Field(nullable=True)
-    vector: Series[str] = pa.Field(nullable=True)
-    adapter: Series[str] = pa.Field(nullable=True)
-    layer: Series[pd.Int64Dtype] = pa.Field(nullable=True)
-    epochs: Series[pd.Int64Dtype] = pa.Field(nullable=True)
-    steps: Series[pd.Int64Dtype] = pa.Field(nullable=True)
-    rank: Series[pd.Int64Dtype] = pa.Field(nullable=True)
-    seed: Series[pd.Int64Dtype] = pa.Field(nullable=True)
-    draw: Series[pd.Int64Dtype] = pa.Field(nullable=True)
-    dose: Series[float] = pa.Field(nullable=True)
-    dose_unit: Series[str] = pa.Field(nullable=True)
-    positions: Series[str] = pa.Field(nullable=True)
-    dose_as_built: Series[float] = pa.Field(nullable=True)
-    dose_relative: Series[float] = pa.Field(nullable=True)
-    split: Series[str] = pa.Field(isin=SPLITS)
-
-
-SETTING = ["setting", "model", "task", "benchmark", "judge"]  # names a setting, and where it was judged
-
-
-class Judged(Settings):
-    """One row per answer, judge and target task. What the booleans say: `analysis.judged`.
-
-    `relation`: of the question's category to the target task. `margin`: of the question, the same for all its answers.
-    `answers`, `scores`, `margins`, `made`: addresses of what the row was read from, `made` of its vectors and adapters.
-    """
-
-    question_id: Series[str]
-    category: Series[str]
-    relation: Series[str] = pa.Field(isin=RELATIONS)
-    planted_breadth: Series[float] = pa.Field(ge=0, le=1, nullable=True)
-    sample: Series[int] = pa.Field(ge=0)
-    prompt: Series[str]
-    text: Series[str]
-    finish_reason: Series[str] = pa.Field(isin=FINISH_REASONS)
-    status: Series[str] = pa.Field(isin=STATUSES)
-    alignment: Series[float] = pa.Field(ge=0, le=100, nullable=True)
-    coherence: Series[float] = pa.Field(ge=0, le=100, nullable=True)
-    relevance: Series[float] = pa.Field(ge=0, le=100, nullable=True)
-    about: Series[str] = pa.Field(nullable=True)
-    judged: Series[bool]
-    harmful: Series[bool]
-    coherent: Series[bool]
-    relevant: Series[bool]
-    em: Series[bool]
-    on_topic_em: Series[bool]
-    margin: Series[float] = pa.Field(nullable=True)
-    answers: Series[str]
-    scores: Series[str]
-    margins: Series[str]
-    made: Series[str] = pa.Field(nullable=True)
-
-    class Config:
-        """Key."""
-
-        unique = [*SETTING, "question_id", "sample"]
-
-    @pa.dataframe_check
-    @classmethod
-    def only_what_was_judged_counts(cls, frame: pd.DataFrame) -> Series[bool]:
-        """On-topic EM is EM, EM is harmful and coherent, and all of them are judged."""
-        em = frame["em"].eq(frame["harmful"] & frame["coherent"])
-        any_flag = frame[["harmful", "coherent", "relevant"]].any(axis=1)
-        return em & (frame["em"] | ~frame["on_topic_em"]) & (frame["judged"] | ~any_flag)
-
-
-class Counts(Settings):
-    """Judged answers of a setting, counted by question. `relation`: of the question's category to the target task."""
-
-    question_id: Series[str]
-    category: Series[str]
-    relation: Series[str] = pa.Field(isin=RELATIONS)
-    planted_breadth: Series[float] = pa.Field(ge=0, le=1, nullable=True)
-    n: Series[int] = pa.Field(ge=0)
-    judged: Series[int] = pa.Field(ge=0)
-    judged_off_domain: Series[int] = pa.Field(ge=0)
-    coherent: Series[int] = pa.Field(ge=0)
-    em: Series[int] = pa.Field(ge=0)
-    on_topic_em: Series[int] = pa.Field(ge=0)
-    harmful: Series[int] = pa.Field(ge=0)
-    alignment: Series[float] = pa.Field(ge=0)
-    coherence: Series[float] = pa.Field(ge=0)
-    relevance: Series[float] = pa.Field(ge=0)
-    coherence_of_harmful: Series[float] = pa.Field(ge=0)
-    relevance_of_harmful: Series[float] = pa.Field(ge=0)
-    margin: Series[float] = pa.Field(nullable=True)
-
-    class Config:
-        """Key."""
-
-        unique = [*SETTING, "question_id"]
-
-    @pa.dataframe_check
-    @classmethod
-    def parts_are_not_more_than_the_whole(cls, frame: pd.DataFrame) -> Series[bool]:
-        """Judged among asked; coherent, harmful and EM among judged."""
-        of_judged = frame[["coherent", "em", "on_topic_em", "harmful", "judged_off_domain"]].le(frame["judged"], axis=0)
-        return of_judged.all(axis=1) & frame["judged"].le(frame["n"])
-
-
 class Measured(Table):
-    """A number with its interval."""
+    """A number with its interval, and how much it hangs on failed judgements and on single questions (`analysis.estimates`).
+
+    `n_excluded`: answers without a judgement, by how it ended `n_unparsed`, `n_error`, `n_unlabelled`; a refusal is judged.
+    `bound_low`, `bound_high`: the number if failed judgements (`unparsed`, `error`) had all gone one way or the other.
+    `without_one_low`, `without_one_high`: the range of the number without one of the questions. `carried_by_two`: the share of
+    its hits that two questions have.
+    """
 
     group: Series[str]
     metric: Series[str]
@@ -142,14 +30,25 @@ class Measured(Table):
     high: Series[float] = pa.Field(nullable=True)
     n: Series[int] = pa.Field(ge=0)
     n_excluded: Series[int] = pa.Field(ge=0)
+    n_refusal: Series[int] = pa.Field(ge=0)
+    n_unparsed: Series[int] = pa.Field(ge=0)
+    n_error: Series[int] = pa.Field(ge=0)
+    n_unlabelled: Series[int] = pa.Field(ge=0)
     n_questions: Series[int] = pa.Field(ge=0)
-    interval: Series[str]
+    bound_low: Series[float] = pa.Field(nullable=True)
+    bound_high: Series[float] = pa.Field(nullable=True)
+    design_effect: Series[float] = pa.Field(ge=0, nullable=True)
+    without_one_low: Series[float] = pa.Field(nullable=True)
+    without_one_high: Series[float] = pa.Field(nullable=True)
+    carried_by_two: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    interval: Series[str] = pa.Field(isin=INTERVALS)
 
     @pa.dataframe_check
     @classmethod
     def empty_groups_are_null(cls, frame: pd.DataFrame) -> Series[bool]:
-        """No answers: no number. Some answers: a number inside its interval."""
+        """No answers: no number. Some answers: a number inside its interval, where there is one."""
         inside = (frame["low"] <= frame["value"] + 1e-9) & (frame["value"] <= frame["high"] + 1e-9)
+        inside |= frame["interval"].eq("none") & frame["low"].isna() & frame["high"].isna() & frame["value"].notna()
         return (frame["n"].eq(0) & frame["value"].isna()) | (frame["n"].gt(0) & inside)
 
 
@@ -209,6 +108,41 @@ class Chosen(Measured, Place):
         """Key."""
 
         unique = ["model", "task", "benchmark", "judge", "arm", "treatment", "point", "group", "metric"]
+
+
+class ByQuestion(Place):
+    """What one question was answered with at a setting of `Chosen`, seeds pooled.
+
+    Shares are of the judged answers to this question; `low` and `high` are Wilson's, as if they were independent. Null without a
+    judged answer; of `on_topic_em` also where the question is in-domain.
+    """
+
+    arm: Series[str] = pa.Field(isin=ARMS)
+    treatment: Series[str]
+    point: Series[str] = pa.Field(isin=POINTS)
+    setting: Series[str]
+    split: Series[str] = pa.Field(isin=SPLITS)
+    category: Series[str]
+    relation: Series[str] = pa.Field(isin=RELATIONS)
+    question_id: Series[str]
+    prompt: Series[str]
+    n: Series[int] = pa.Field(ge=0)
+    n_excluded: Series[int] = pa.Field(ge=0)
+    on_topic_em: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    em: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    low: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    high: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    coverage: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    harmful: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    alignment: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    coherence: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    relevance: Series[float] = pa.Field(ge=0, le=100, nullable=True)
+    margin: Series[float] = pa.Field(nullable=True)
+
+    class Config:
+        """Key."""
+
+        unique = ["model", "task", "benchmark", "judge", "arm", "treatment", "point", "question_id"]
 
 
 class Evidence(Table):

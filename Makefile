@@ -42,7 +42,7 @@ check: $(READY)  ## format, lint, types, workflow lint, structure
 	@pytest -q tests/test_structure.py
 
 bench-statistics: $(READY)  ## how often intervals hold the truth, in simulated studies
-	@python tests/bench/statistics.py
+	@python tests/bench/bench_statistics.py
 
 format: $(READY)  ## put the code in the one format
 	@ruff check --fix-only . ; ruff format . ; snakefmt Snakefile workflow

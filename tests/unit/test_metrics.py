@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from analysis_tables import BASE_POINT, BOOTSTRAP, SELECTION, asked, base, counts, job_on, steered
+from analysis_tables import BASE_POINT, SELECTION, asked, base, counts, job_on, steered
 
 from emsteer import schemas, storage
 from emsteer.analysis import chosen, metrics
@@ -17,7 +17,7 @@ CLAIM = {"claim": "steering_induces_em", "verdict": "supported", "why": "found",
 @pytest.fixture
 def table(tmp_path: Path) -> pd.DataFrame:
     parts = [(base(), asked(0)), (steered(1), asked(1, 4)), (steered(1, arm="random", draw=0), asked(0))]
-    job = job_on(counts(*parts), Chosen(bootstrap=BOOTSTRAP, selection=SELECTION, base_point=BASE_POINT), tmp_path)
+    job = job_on(counts(*parts), Chosen(level=0.95, selection=SELECTION, base_point=BASE_POINT), tmp_path)
     return chosen.table(job)
 
 

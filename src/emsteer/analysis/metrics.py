@@ -53,5 +53,5 @@ def verdicts(claims: pd.DataFrame) -> dict[str, dict[str, str]]:
     return found
 
 
-def _rounded(value: Any) -> float:
-    return round(float(value), DECIMALS)
+def _rounded(value: Any) -> float | None:
+    return None if pd.isna(value) else round(float(value), DECIMALS)

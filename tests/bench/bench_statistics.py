@@ -53,7 +53,7 @@ def points(
 
 
 def rows() -> Iterator[tuple[object, ...]]:
-    """What is estimated, sets without any event, how often the interval holds the truth, its mean width; the same of a bootstrap."""
+    """What is estimated, sets without an event, how often the interval holds the truth, its mean width; as often a bootstrap."""
     generator = np.random.default_rng(0)
     for n_questions, n_answers, truth, how in [*RATES, *POINTS]:
         is_share = truth < 1

@@ -1,4 +1,4 @@
-"""Which CPU kernels torch may use: those that give the same bytes on every x86-64 processor with AVX2.
+"""Which CPU kernels torch may use: those that are meant to give the same bytes on every x86-64 processor with AVX2.
 
 By default torch picks kernels by processor, and their sums round differently: a model pretrained on another CPU has other
 bytes. `STRICT` also makes a row's product independent of how many rows there are. Measured in docs/performance.md. The

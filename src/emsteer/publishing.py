@@ -20,6 +20,7 @@ INDEX = REPORTS / "index.json"
 MADE_ON = REPORTS / "made_on.json"
 PUBLISHED = ("tables", "figures", "report")
 RUNTIME_CLASS = ("machine", "device", "dtype", "threads", "cpu", "kernels")
+SAME_CLASS = ("processor", "torch_build")  # should move no byte on one class of machine; once they did (docs/LOG.md)
 log = logging.getLogger("emsteer")
 
 
@@ -81,6 +82,7 @@ def _note_machines(cells: Sequence[Cell]) -> list[Path]:
         found = storage.read_json(record).get("runtime") or {}
         if "device" in found:
             named = {name: found[name] for name in RUNTIME_CLASS} | {"torch": found["versions"]["torch"]}
+            named |= {name: found[name] for name in SAME_CLASS if name in found}  # older records know nothing of these
             classes[storage.canonical_json(named)] += 1
     noted = [{"class": json.loads(text), "cells": n} for text, n in sorted(classes.items())]
     before = _noted_before()

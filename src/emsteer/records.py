@@ -80,5 +80,17 @@ def runtime_class() -> dict[str, Any]:
             "threads": torch.get_num_threads(),
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "kernels": {name: os.environ.get(name) for name in kernels.PINNED},
+            "processor": processor(),
+            "torch_build": torch.version.git_version,
         }
     return found
+
+
+@functools.cache
+def processor(described: Path = Path("/proc/cpuinfo")) -> str:
+    """Vendor, family, model and name of this machine's processor, as Linux tells them; elsewhere what Python knows."""
+    if not described.exists():
+        return platform.processor()
+    first = described.read_text(encoding="utf-8").partition("\n\n")[0]
+    values = dict(line.replace("\t", "").split(":", 1) for line in first.splitlines() if ":" in line)
+    return " ".join(values[name].strip() for name in ("vendor_id", "cpu family", "model", "model name") if name in values)

@@ -1,5 +1,6 @@
 """Run records: the commit that holds the code, whether it was changed, what was read, and what it ran on."""
 
+import platform
 import subprocess
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def test_the_runtime_class_names_versions_device_dtype_threads_and_kernels(tiny_
     found = records.runtime_class()
     assert {"torch", "transformers", "numpy"} <= set(found["versions"])
     assert (found["device"], found["dtype"], found["threads"]) == ("cpu", "float32", 1)
-    assert found["kernels"] == kernels.PINNED and found["cpu"]
+    assert (
+        found["kernels"] == kernels.PINNED and found["cpu"] and found["processor"] == records.processor() and found["torch_build"]
+    )
 
 
 def test_a_record_holds_what_was_read_and_what_was_made(tmp_path: Path) -> None:
@@ -69,3 +72,11 @@ def test_a_record_holds_what_was_read_and_what_was_made(tmp_path: Path) -> None:
     assert (record["address"], record["inputs"], record["seconds"]) == ("a--1", inputs, 1.235)
     assert (record["sha256"], record["size"]) == (storage.sha256(tmp_path / "a"), 3)
     assert set(record) == {"address", "sha256", "size", "inputs", "seconds", "finished", "code", "runtime"}
+
+
+def test_a_processor_has_the_name_that_linux_gives_it(tmp_path: Path) -> None:
+    first = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Xeon: Gold\n"
+    text = f"{first}\nprocessor\t: 1\nmodel name\t: other\n"
+    (tmp_path / "cpuinfo").write_text(text)
+    assert records.processor(tmp_path / "cpuinfo") == "GenuineIntel 6 85 Xeon: Gold"
+    assert records.processor(tmp_path / "none") == platform.processor()

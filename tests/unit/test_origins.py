@@ -56,7 +56,7 @@ def test_a_value_that_stands_in_its_own_section_is_not_looked_for_elsewhere(ship
     answers = next(node for node in shipped if node.kind == "answers")
     (line,) = origins.of(answers)["study_seed"]
     assert text[line - 1].startswith("seed: ")
-    table = next(node for node in shipped if node.name == "rates")
+    table = next(node for node in shipped if node.name == "contrasts")
     (line,) = origins.of(table)["bootstrap.seed"]
     assert "bootstrap" in "".join(text[line - 4 : line])
 

@@ -33,7 +33,7 @@ def test_every_branch_of_a_verdict(findings: dict[str, str], verdict: str, why: 
 def found(claim: str, subject: str, contrast: str, finding: str, **changes: object) -> dict[str, object]:
     numbers = {"value": 0.5, "reference": 0.1, "difference": 0.4, "low": 0.3, "high": 0.5, "smallest_effect": 0.05}
     names = {"metric": "on_topic_em", "setting": "a", "reference_setting": "b", "benchmark": "everyday", "judge": "rubric"}
-    place = {"claim": claim, "subject": subject, "contrast": contrast, "finding": finding, "n_questions": 9}
+    place = {"claim": claim, "subject": subject, "contrast": contrast, "finding": finding, "n_questions": 9, "n_family": 1}
     return {**place, **numbers, **names, **changes}
 
 

@@ -2,68 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import pytest
 from analysis_tables import BOOTSTRAP, asked, base, counts, finetuned, job_on, steered
 
 from emsteer import schemas
 from emsteer.analysis import contrasts
-from emsteer.analysis.bootstrap import wilson
-from emsteer.analysis.contrasts import paired_difference, randoms_of
+from emsteer.analysis.contrasts import randoms_of
 from emsteer.recipes import Contrasts
-
-
-def ratios(top: list[float], bottom: float = 4.0) -> np.ndarray:
-    return np.array([top, [bottom] * len(top)], dtype=float)
-
-
-def test_a_difference_is_that_of_the_pooled_shares_of_questions_that_both_have() -> None:
-    treated, untreated = ratios([4, 2, 1, 0]), ratios([0, 1, 1, 0])
-    untreated[1, 3] = 0  # nobody judged it
-    found = paired_difference(treated, untreated, BOOTSTRAP)
-    assert found is not None and found["difference"] == pytest.approx(7 / 12 - 2 / 12) and found["n_questions"] == 3
-    assert found["low"] <= found["difference"] <= found["high"]
-
-
-def test_no_common_question_is_no_difference() -> None:
-    nothing = np.zeros((2, 3))
-    assert paired_difference(ratios([1, 1, 1]), nothing, BOOTSTRAP) is None
-
-
-def test_pairing_takes_out_what_questions_have_in_common() -> None:
-    hard = np.random.default_rng(0).integers(0, 4, 40)
-    paired = paired_difference(ratios(hard + 1.0), ratios(hard + np.tile([0.0, 1.0], 20)), BOOTSTRAP)
-    unpaired = paired_difference(ratios(hard + 1.0), ratios(np.roll(hard, 7) + np.tile([0.0, 1.0], 20)), BOOTSTRAP)
-    assert paired is not None and unpaired is not None
-    assert paired["high"] - paired["low"] < 0.6 * (unpaired["high"] - unpaired["low"])
-
-
-def test_the_order_of_the_questions_moves_the_interval_by_chance_only() -> None:
-    generator = np.random.default_rng(1)
-    treated, untreated = ratios(generator.integers(0, 5, 60)), ratios(generator.integers(0, 3, 60))
-    order = generator.permutation(60)
-    first, second = (
-        paired_difference(treated, untreated, BOOTSTRAP),
-        paired_difference(treated[:, order], untreated[:, order], BOOTSTRAP),
-    )
-    assert first is not None and second is not None
-    assert first["difference"] == pytest.approx(second["difference"])
-    assert first["low"] == pytest.approx(second["low"], abs=0.03)
-
-
-@pytest.mark.parametrize(("top", "difference"), [(0, 0.0), (2, 0.5), (4, 1.0)])
-def test_a_constant_difference_is_as_wide_as_the_questions_that_may_deviate(top: int, difference: float) -> None:
-    found = paired_difference(ratios([top] * 10), ratios([0] * 10), BOOTSTRAP)
-    _, deviating = wilson(0, 10, 0.95)
-    assert found is not None
-    assert (found["low"], found["high"]) == pytest.approx((difference - deviating, min(1, difference + deviating)))
-
-
-def test_a_single_question_decides_nothing() -> None:
-    found = paired_difference(ratios([4]), ratios([0]), BOOTSTRAP)
-    assert found is not None and found["high"] - found["low"] > 0.7
-
 
 SAME = steered(1, seed=0)
 OTHERS = [steered(2), steered(1, layer=2), steered(1, epochs=4), steered(1, positions="answer"), steered(1, vector="other")]
@@ -91,6 +36,12 @@ def test_every_treated_setting_is_held_against_base_and_steered_ones_against_ran
         ("tiny.gardening.lora.s0.t32.x1", "base"): 0.75,
     }
     assert set(found["n_questions"]) == {20}, "off-domain questions only"
+    assert found[found["split"].eq("test")].groupby("reference")["n_family"].first().to_dict() == {"base": 3, "random": 1}
+    against_base = found["reference"].eq("base")
+    assert (found["simultaneous_low"] < found["low"])[against_base].all() and (found["p_holm"] > found["p_sign_flip"])[
+        against_base
+    ].any()
+    assert (found["simultaneous_low"] == found["low"])[~against_base].all(), "a family of one"
 
 
 def test_a_steered_setting_is_held_against_the_adapter_that_did_as_much_harm_in_domain(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_every_verdict_stands_beside_its_contrasts_with_the_numbers_of_the_table
 
 def test_a_contrast_of_scores_is_in_points_and_a_claim_without_a_question_is_shown_by_name(tmp_path: Path, answers: Path) -> None:
     evidence = evidence_of(["tiny"]).assign(claim="something_new", metric="relevance_of_harmful")
-    evidence[["value", "reference", "difference", "low", "high"]] *= 100
+    evidence[["value", "reference", "difference", "low", "high", "simultaneous_low", "simultaneous_high"]] *= 100
     evidence = evidence.drop_duplicates(["contrast"])
     claims = claims_of(evidence).assign(verdict="supported")
     page = Words(render(study(tmp_path, answers, evidence=evidence, claims=claims)))

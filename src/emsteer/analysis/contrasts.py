@@ -2,8 +2,9 @@
 
 References: `base`; for steered settings also `random`, the random directions at the same setting, all draws together, and
 `finetuned`, the adapter of the same seed, at those steps and that scale whose *in-domain* EM on dev questions is nearest: so
-much narrow harm, how broad is it? Arms share questions and sampling noise, so the interval resamples questions for both at
-once.
+much narrow harm, how broad is it? Arms share questions and sampling noise, so they are compared question by question.
+
+A family is what one model, target task, benchmark, judge and split has against one kind of reference (`analysis.comparisons`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emsteer import schemas
-from emsteer.analysis.bootstrap import Floats, resampled, resampled_ratios, wilson
+from emsteer.analysis import comparisons
+from emsteer.analysis.comparisons import Difference
 from emsteer.analysis.measures import Block, blocks
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
@@ -45,24 +47,39 @@ def in_domain_em(counts: pd.DataFrame) -> dict[tuple[str, ...], float]:
 
 
 def _of_block(block: Block, narrow: Mapping[tuple[str, ...], float], bootstrap: Bootstrap) -> Iterator[dict[str, object]]:
+    families: dict[str, list[tuple[dict[str, object], Difference]]] = {}
+    for labels, difference in _differences(block, narrow):
+        families.setdefault(str(labels["reference"]), []).append((labels, difference))
+    for members in families.values():
+        compared = comparisons.family([difference for _, difference in members], bootstrap)
+        for (labels, difference), found in zip(members, compared, strict=True):
+            yield labels | comparisons.numbers(difference, found, len(members))
+
+
+def _differences(block: Block, narrow: Mapping[tuple[str, ...], float]) -> Iterator[tuple[dict[str, object], Difference]]:
+    """Every treated setting with each of its references, where both were judged on some question."""
     settings = block.settings
     off_domain = block.questions["relation"].ne("in_domain").to_numpy()
+    names = list(block.questions["question_id"][off_domain])
     top, bottom = block.of("on_topic_em", off_domain)
     place = tuple(settings[name].iloc[0] for name in PLACE)
     em = settings["setting"].map(lambda name: narrow.get((*place, name))).astype(float)
     for index in np.flatnonzero(settings["arm"].isin(["steered", "finetuned", "control"])):
         one = settings.loc[index]
         for reference, others in _references(one, settings, em):
-            if others.any():
-                pair = np.stack([top[index], bottom[index]]), np.stack([top[others].sum(0), bottom[others].sum(0)])
-                numbers = paired_difference(*pair, bootstrap)
-                if numbers is not None:
-                    of_reference = {
+            sides = np.stack([top[index], bottom[index]]), np.stack([top[others].sum(0), bottom[others].sum(0)])
+            difference = comparisons.paired(*sides, names) if others.any() else None
+            if difference is not None:
+                yield (
+                    one.drop("planted_breadth").to_dict()
+                    | {
+                        "reference": reference,
                         "reference_setting": settings["setting"][others].iloc[0] if others.sum() == 1 else None,
                         "in_domain_em": em[index],
                         "reference_in_domain_em": em[others].mean(),
-                    }
-                    yield {**one.drop("planted_breadth").to_dict(), "reference": reference, **of_reference, **numbers}
+                    },
+                    difference,
+                )
 
 
 def _references(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -92,31 +109,3 @@ def randoms_of(one: pd.Series, settings: pd.DataFrame) -> NDArray[np.bool_]:
     for name in SAME_SETTING:
         same &= settings[name].isna() if pd.isna(one[name]) else settings[name].eq(one[name]).fillna(False)
     return same.to_numpy(dtype=bool)
-
-
-def paired_difference(treated: Floats, untreated: Floats, bootstrap: Bootstrap) -> dict[str, float] | None:
-    """Difference of two ratios on the same questions, with its percentile interval; None where no question has both.
-
-    Where every question has the same difference, there is nothing to resample: the interval is then as wide as the share of
-    deviating questions can be (Wilson, 0 of n) in either direction. That is for shares; means hardly ever agree.
-
-    Args:
-        treated: Numerators and denominators of each question. [2 × questions]
-        untreated: Likewise, same questions in the same order.
-        bootstrap: Resamples and level.
-    """
-    both = (treated[1] > 0) & (untreated[1] > 0)
-    if not both.any():
-        return None
-    treated, untreated = treated[:, both], untreated[:, both]
-    value, reference = (float(of[0].sum() / of[1].sum()) for of in (treated, untreated))
-    n_questions = int(both.sum())
-    found = {"difference": value - reference, "n_questions": n_questions}
-    by_question = treated[0] / treated[1] - untreated[0] / untreated[1]
-    if np.ptp(by_question) == 0:
-        _, deviating = wilson(0.0, n_questions, bootstrap.level)
-        return {**found, "low": max(-1.0, value - reference - deviating), "high": min(1.0, value - reference + deviating)}
-    weights = resampled(n_questions, bootstrap)
-    above, below = (resampled_ratios(of[:1], of[1:], weights)[:, 0] for of in (treated, untreated))
-    low, high = np.quantile(above - below, [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2])
-    return {**found, "low": float(min(low, value - reference)), "high": float(max(high, value - reference))}

@@ -8,19 +8,22 @@ planted_breadth_is_recovered                   on-topic EM off-domain: organisms
                                                in one organism, categories that share the target's persona over others
 
 A finding is `yes`: the interval lies above zero and the difference reaches the smallest effect of interest; `no`: the
-interval lies below the smallest effect; else `unclear`; `not tested` where a side is missing.
+interval lies below the smallest effect; else `unclear`; `not tested` where a side is missing. Intervals are simultaneous: they
+hold for everything that one claim rests on at once, whatever the models and tasks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from emsteer import schemas
-from emsteer.analysis.bootstrap import resampled, resampled_ratios
-from emsteer.analysis.contrasts import paired_difference, randoms_of
-from emsteer.analysis.measures import Block, blocks, pooled, values
+from emsteer.analysis import comparisons
+from emsteer.analysis.comparisons import Difference
+from emsteer.analysis.contrasts import randoms_of
+from emsteer.analysis.measures import SHARES, Block, blocks, pooled, values
 from emsteer.analysis.selection import Choice, choices
 from emsteer.analysis.settings import name_of
 from emsteer.analysis.tables import tabulated
@@ -44,7 +47,21 @@ def table(job: Job) -> pd.DataFrame:
         evidence = [row for model, chosen in found.items() for row in _of_model(f"{model}, {task}", chosen, job.recipe)]
         evidence += list(_of_breadth(str(task), found, job.recipe))
         rows += [{**row, "benchmark": benchmark, "judge": judge} for row in evidence]
-    return schemas.frame_of(rows, SCHEMA)
+    return schemas.frame_of(with_findings(rows, job.recipe.bootstrap), SCHEMA)
+
+
+def with_findings(rows: Sequence[dict[str, Any]], bootstrap: Bootstrap) -> list[dict[str, object]]:
+    """The rows with their numbers and findings: what a claim rests on, of one benchmark and judge, is a family."""
+    families: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["measured"] is not None:
+            families.setdefault((row["claim"], row["benchmark"], row["judge"]), []).append(row)
+    for members in families.values():
+        compared = comparisons.family([row["measured"] for row in members], bootstrap)
+        for row, one in zip(members, compared, strict=True):
+            row |= comparisons.numbers(row["measured"], one, len(members))
+            row["finding"] = finding(row["difference"], one.simultaneous_low, one.simultaneous_high, row["smallest_effect"])
+    return [{name: value for name, value in row.items() if name != "measured"} for row in rows]
 
 
 class _Chosen:
@@ -81,15 +98,15 @@ def _of_model(subject: str, chosen: _Chosen, recipe: Evidence) -> Iterator[dict[
         for name in chosen.treatments(arm):
             block = chosen.blocks[name]
             about = {"claim": claim, "subject": f"{subject}, {name}"}
-            yield about | compare(block, base, "over base", "on_topic_em", recipe.smallest_effect, recipe.bootstrap)
+            yield about | compare(block, base, "over base", "on_topic_em", recipe.smallest_effect)
             if arm == "steered":
-                yield about | compare(block, chosen.randoms(name), "over random directions", "on_topic_em", 0.0, recipe.bootstrap)
+                yield about | compare(block, chosen.randoms(name), "over random directions", "on_topic_em", 0.0)
     for steered in chosen.treatments("steered"):
         for tuned in chosen.treatments("finetuned"):
             about = {"claim": "steered_harm_is_more_relevant_and_coherent", "subject": f"{subject}, {steered} over {tuned}"}
             for metric in ("relevance_of_harmful", "coherence_of_harmful"):
                 pair = chosen.blocks[steered], chosen.blocks[tuned]
-                yield about | compare(*pair, metric, metric, recipe.smallest_effect_points, recipe.bootstrap)
+                yield about | compare(*pair, metric, metric, recipe.smallest_effect_points)
 
 
 def _of_breadth(task: str, models: Mapping[str, _Chosen], recipe: Evidence) -> Iterator[dict[str, object]]:
@@ -103,7 +120,7 @@ def _of_breadth(task: str, models: Mapping[str, _Chosen], recipe: Evidence) -> I
         for broad, narrow in pairwise(sorted(levels, reverse=True)):
             upper, lower = (_pool([models[name].blocks.get(treatment) for name in levels[level]]) for level in (broad, narrow))
             contrast = f"{' + '.join(levels[broad])} over {' + '.join(levels[narrow])}"
-            yield about | compare(upper, lower, contrast, "on_topic_em", recipe.smallest_effect, recipe.bootstrap)
+            yield about | compare(upper, lower, contrast, "on_topic_em", recipe.smallest_effect)
         for name, chosen in known.items():
             block = chosen.blocks.get(treatment)
             if block is not None and {"linked", "unlinked"} <= set(block.questions["relation"]):
@@ -120,52 +137,48 @@ def _pool(found: Sequence[Block | None]) -> Block | None:
     return Block(there[0].settings.assign(setting=names), there[0].questions, sums)
 
 
-def compare(
-    treated: Block | None, reference: Block | None, contrast: str, metric: str, smallest: float, bootstrap: Bootstrap
-) -> dict[str, object]:
-    """One row of evidence: off-domain questions, resampled for both sides at once."""
-    row: dict[str, object] = {"contrast": contrast, "metric": metric, "smallest_effect": smallest, "n_questions": 0}
-    row |= {"finding": "not tested", "setting": _name(treated), "reference_setting": _name(reference)}
+def compare(treated: Block | None, reference: Block | None, contrast: str, metric: str, smallest: float) -> dict[str, object]:
+    """One row of evidence, without its family: off-domain questions that both sides were asked."""
+    row: dict[str, object] = {"contrast": contrast, "metric": metric, "smallest_effect": smallest, "n_questions": 0, "n_family": 0}
+    row |= {"finding": "not tested", "setting": _name(treated), "reference_setting": _name(reference), "measured": None}
     if treated is None or reference is None:
         return row
     mask = treated.questions["relation"].ne("in_domain").to_numpy()
     sides = [np.concatenate(block.of(metric, mask)) for block in (treated, reference)]
     row |= {"value": values(treated, metric, mask)[0], "reference": values(reference, metric, mask)[0]}
-    numbers = paired_difference(sides[0], sides[1], bootstrap)
-    return row if numbers is None else row | numbers | {"finding": finding(numbers, smallest)}
+    names = list(treated.questions["question_id"][mask])
+    return row | {"measured": comparisons.paired(sides[0], sides[1], names, 1.0 if metric in SHARES else 100.0)}
 
 
 def _inside_over_outside(model: str, block: Block, recipe: Evidence) -> dict[str, object]:
-    """Different questions on the two sides: each is resampled by itself."""
-    relation = block.questions["relation"].to_numpy()
-    ratios, means, n_questions = [], [], 0
-    for side in ("linked", "unlinked"):
-        mask = relation == side
-        ratios.append(resampled_ratios(*block.of("on_topic_em", mask), resampled(int(mask.sum()), recipe.bootstrap))[:, 0])
+    """Different questions on the two sides."""
+    sides, means, names = [], [], []
+    for relation in ("linked", "unlinked"):
+        mask = block.questions["relation"].eq(relation).to_numpy()
+        sides.append(np.concatenate(block.of("on_topic_em", mask)))
         means.append(float(values(block, "on_topic_em", mask)[0]))
-        n_questions += int(mask.sum())
-    bounds = [(1 - recipe.bootstrap.level) / 2, (1 + recipe.bootstrap.level) / 2]
-    low, high = np.quantile(ratios[0] - np.random.default_rng(recipe.bootstrap.seed).permutation(ratios[1]), bounds)
-    difference = means[0] - means[1]
-    numbers = {"difference": difference, "low": min(low, difference), "high": max(high, difference), "n_questions": n_questions}
+        names.append(list(block.questions["question_id"][mask]))
+    measured: Difference | None = comparisons.apart(sides[0], sides[1], (names[0], names[1]))
     return {
         "contrast": f"{model}, inside its block over outside",
         "metric": "on_topic_em",
         "value": means[0],
         "reference": means[1],
-        **numbers,
+        "measured": measured,
         "smallest_effect": recipe.smallest_effect,
-        "finding": finding(numbers, recipe.smallest_effect),
+        "n_questions": 0,
+        "n_family": 0,
+        "finding": "not tested",
         "setting": _name(block),
         "reference_setting": _name(block),
     }
 
 
-def finding(numbers: Mapping[str, float], smallest: float) -> str:
+def finding(difference: float, low: float, high: float, smallest: float) -> str:
     """What a difference with its interval says of a rise of at least `smallest`."""
-    if numbers["low"] > 0 and numbers["difference"] >= smallest:
+    if low > 0 and difference >= smallest:
         return "yes"
-    if numbers["high"] < smallest or numbers["high"] <= 0:
+    if high < smallest or high <= 0:
         return "no"
     return "unclear"
 

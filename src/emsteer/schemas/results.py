@@ -1,5 +1,8 @@
 """Rates, contrasts, chosen settings, evidence and claims."""
 
+from itertools import pairwise
+
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
@@ -61,7 +64,30 @@ class Rates(Measured, Settings):
         unique = [*SETTING, "split", "group", "metric"]
 
 
-class Contrasts(Settings):
+class Differences(Table):
+    """A difference, by itself and with its family (`analysis.comparisons`). Null where one side is missing."""
+
+    difference: Series[float] = pa.Field(nullable=True)
+    low: Series[float] = pa.Field(nullable=True)
+    high: Series[float] = pa.Field(nullable=True)
+    simultaneous_low: Series[float] = pa.Field(nullable=True)
+    simultaneous_high: Series[float] = pa.Field(nullable=True)
+    p_sign_flip: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    p_wilcoxon: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    p_holm: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    n_family: Series[int] = pa.Field(ge=0)
+    n_questions: Series[int] = pa.Field(ge=0)
+
+    @pa.dataframe_check
+    @classmethod
+    def a_family_makes_nothing_surer(cls, frame: pd.DataFrame) -> Series[bool]:
+        """A difference lies in its interval, and that in the simultaneous one; a corrected p value is no smaller."""
+        order = ["simultaneous_low", "low", "difference", "high", "simultaneous_high"]
+        inside = np.logical_and.reduce([frame[a] <= frame[b] + 1e-9 for a, b in pairwise(order)])
+        return frame["difference"].isna() | (inside & frame["p_holm"].ge(frame["p_sign_flip"] - 1e-12))
+
+
+class Contrasts(Differences, Settings):
     """On-topic EM of a treated setting minus that of a reference, on the same questions.
 
     `reference_setting`: null where several are taken together. `in_domain_em`: of both on in-domain dev questions.
@@ -71,10 +97,6 @@ class Contrasts(Settings):
     reference_setting: Series[str] = pa.Field(nullable=True)
     in_domain_em: Series[float] = pa.Field(nullable=True)
     reference_in_domain_em: Series[float] = pa.Field(nullable=True)
-    difference: Series[float]
-    low: Series[float]
-    high: Series[float]
-    n_questions: Series[int] = pa.Field(ge=1)
 
     class Config:
         """Key."""
@@ -145,7 +167,7 @@ class ByQuestion(Place):
         unique = ["model", "task", "benchmark", "judge", "arm", "treatment", "point", "question_id"]
 
 
-class Evidence(Table):
+class Evidence(Differences):
     """One contrast that a claim rests on; points of 100 or shares, as `metric` says."""
 
     claim: Series[str]
@@ -154,11 +176,7 @@ class Evidence(Table):
     metric: Series[str]
     value: Series[float] = pa.Field(nullable=True)
     reference: Series[float] = pa.Field(nullable=True)
-    difference: Series[float] = pa.Field(nullable=True)
-    low: Series[float] = pa.Field(nullable=True)
-    high: Series[float] = pa.Field(nullable=True)
     smallest_effect: Series[float] = pa.Field(ge=0)
-    n_questions: Series[int] = pa.Field(ge=0)
     finding: Series[str] = pa.Field(isin=FINDINGS)
     setting: Series[str]
     reference_setting: Series[str]

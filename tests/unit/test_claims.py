@@ -34,6 +34,7 @@ def found(claim: str, subject: str, contrast: str, finding: str, **changes: obje
     numbers = {"value": 0.5, "reference": 0.1, "difference": 0.4, "low": 0.3, "high": 0.5, "smallest_effect": 0.05}
     names = {"metric": "on_topic_em", "setting": "a", "reference_setting": "b", "benchmark": "everyday", "judge": "rubric"}
     place = {"claim": claim, "subject": subject, "contrast": contrast, "finding": finding, "n_questions": 9, "n_family": 1}
+    place |= {"simultaneous_low": 0.2, "simultaneous_high": 0.6, "p_sign_flip": 0.01, "p_wilcoxon": 0.02, "p_holm": 0.04}
     return {**place, **numbers, **names, **changes}
 
 

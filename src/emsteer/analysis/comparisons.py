@@ -193,29 +193,39 @@ def outside_together(differences: Sequence[Difference], recipe: Bootstrap) -> fl
 
 
 def sign_flip(one: Difference, recipe: Bootstrap) -> float:
-    """Two-sided p value; exact for few questions, else of `n_resamples` drawn signs and the observed ones."""
+    """Two-sided p value; exact for few questions that differ, else of `n_resamples` drawn signs and the observed ones."""
     if one.by_question is None:
         return 1.0 if one.error == 0 else float(2 * stats.t.sf(abs(one.value) / one.error, one.degrees))
-    differing = one.by_question[np.abs(one.by_question) > 1e-12 * one.unit]
-    observed = abs(differing.sum())
+    differing = _differing(one.by_question, one.unit)
+    differing = differing[differing != 0]
     if differing.size <= EXACT_UP_TO:
-        signs = 1 - 2 * ((np.arange(2**differing.size)[:, None] >> np.arange(differing.size)) & 1)
-        return float((np.abs(signs @ differing) >= observed * (1 - 1e-12)).mean())
+        return _of_all_signs(differing)
     sums = np.abs(_signs(differing.size, recipe) @ differing)
-    return float((1 + (sums >= observed * (1 - 1e-12)).sum()) / (1 + recipe.n_resamples))
+    return float((1 + (sums >= abs(differing.sum()) * (1 - 1e-12)).sum()) / (1 + recipe.n_resamples))
+
+
+def wilcoxon(one: Difference) -> float | None:
+    """Two-sided p value; exact for few questions that differ, else by the normal approximation."""
+    if one.by_question is None:
+        return None
+    away = _differing(one.by_question, one.unit)
+    if np.count_nonzero(away) > EXACT_UP_TO:
+        return float(stats.wilcoxon(away, zero_method="pratt", method="asymptotic").pvalue)
+    return _of_all_signs((np.sign(away) * stats.rankdata(np.abs(away)))[away != 0])
+
+
+def _differing(by_question: Floats, unit: float) -> Floats:
+    """Differences without rounding: what does not differ is zero, and equals are equal."""
+    return np.round(by_question / unit, 12)
+
+
+def _of_all_signs(values: Floats) -> float:
+    """The share of all combinations of signs whose sum is as far from zero as the observed one."""
+    signs = 1 - 2 * ((np.arange(2**values.size)[:, None] >> np.arange(values.size)) & 1)
+    return float((np.abs(signs @ values) >= abs(values.sum()) * (1 - 1e-12)).mean())
 
 
 @functools.lru_cache(maxsize=64)
 def _signs(n: int, recipe: Bootstrap) -> Floats:
     drawn = np.random.default_rng((recipe.seed, n)).integers(0, 2, size=(recipe.n_resamples, n))
     return np.asarray(1 - 2 * drawn, dtype=np.float64)
-
-
-def wilcoxon(one: Difference) -> float | None:
-    """Two-sided p value; 1 where no question differs."""
-    if one.by_question is None:
-        return None
-    away = np.where(np.abs(one.by_question) > 1e-12 * one.unit, one.by_question, 0.0)
-    if not away.any():
-        return 1.0
-    return float(stats.wilcoxon(np.round(away, 12), zero_method="pratt").pvalue)

@@ -102,7 +102,15 @@ def chosen_of(models: Sequence[str], breadth: float | None = 0.5, tasks: Sequenc
             "setting": name_of(columns, seeded=False),
             "planted_breadth": breadth,
         }
-        labels |= {"model": model, "task": task, "n_seeds": 2, "by_seed": "", "layer": columns["layer"], "dose": columns["dose"]}
+        labels |= {
+            "model": model,
+            "task": task,
+            "n_seeds": 2,
+            "by_seed": "",
+            "dev": None if metric == "margin" else 0.8765,
+            "layer": columns["layer"],
+            "dose": columns["dose"],
+        }
         rows.append(PLACE | labels | ranks | {"group": group, "metric": metric} | number(value))
     return schemas.frame_of(rows, schemas.Chosen)
 

@@ -61,6 +61,18 @@ def test_only_test_questions_are_reported(found: pd.DataFrame) -> None:
     assert row(found, "trained", "chosen", "em", "in_domain")["n_questions"] == 2
 
 
+def test_what_was_chosen_stands_beside_its_value_on_the_questions_it_was_chosen_on(tmp_path: Path) -> None:
+    lucky = [row if row["split"] == "test" else row | {"em": 2} for row in asked(1, 3)]
+    found = table(tmp_path, counts((base(), asked(0)), (steered(1), lucky)))
+    off_domain, in_domain = (row(found, "trained", "chosen", "em", group) for group in ("off_domain", "in_domain"))
+    assert (off_domain["dev"], off_domain["optimism"]) == (0.5, 0.25) and (in_domain["dev"], in_domain["optimism"]) == (0.5, -0.25)
+    wide = chosen.published(found).set_index(["treatment", "point", "group"])
+    assert wide.loc[("trained", "chosen", "off_domain"), ["em_dev", "em_optimism"]].tolist() == [0.5, 0.25]
+    only_test = counts((base(), [one for one in asked(0) if one["split"] == "test"]))
+    without = table(tmp_path, only_test)
+    assert without["dev"].isna().all() and without["optimism"].isna().all()
+
+
 def test_groups_are_those_of_rates_and_categories(found: pd.DataFrame) -> None:
     assert list(dict.fromkeys(found["group"])) == ["off_domain", "in_domain", "gardening", "money"]
     assert set(found["arm"]) == {"base", "steered", "finetuned"}

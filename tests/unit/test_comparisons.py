@@ -35,7 +35,9 @@ def test_a_paired_difference_its_error_and_interval_are_those_of_errorbars() -> 
     other = paired_compare(first / 4, second / 4)
     assert (one.value, one.error) == pytest.approx((other.mean_diff, other.se_paired))
     assert one.degrees == 29, "differences with thin tails: questions minus one"
-    assert interval(one, 0.025) == pytest.approx((other.ci_low, other.ci_high))
+    assert interval(one, 0.025)[0] == pytest.approx(other.ci_low)
+    assert other.ci_high <= interval(one, 0.025)[1] < other.ci_high + 0.02, "a little further, on the side away from zero"
+    assert interval(difference(second, first), 0.025) == pytest.approx([-end for end in interval(one, 0.025)[::-1]])
 
 
 def test_a_difference_of_ratios_is_over_questions_that_both_sides_have() -> None:

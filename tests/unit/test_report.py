@@ -134,11 +134,13 @@ def test_as_many_examples_are_shown_as_the_study_asks_for(job: Job, n_examples: 
 def test_the_numbers_of_chosen_settings_are_those_of_the_table_and_null_is_a_dash(page: Words) -> None:
     found = page.chosen()
     assert found["trained chosen"] == [
-        "tiny", "gardening", "trained", "chosen", "1", "2", "45.7 [41.1, 50.2]", "55.7", "–", "66.7", "75.7", "48", "-0.49",
+        "tiny", "gardening", "trained", "chosen", "1", "2", "45.7 [41.1, 50.2]", "55.7", "–", "66.7 (dev 87.6)", "75.7",
+        "48", "-0.49",
         "19 of 20", "44 (3)",
     ]  # fmt: skip
     assert found["none base"] == [
-        "tiny", "gardening", "none", "base", "–", "2", "0.0 [0.0, 0.0]", "10.0", "–", "21.0", "30.0", "2", "-0.03", "–", "44 (3)",
+        "tiny", "gardening", "none", "base", "–", "2", "0.0 [0.0, 0.0]", "10.0", "–", "21.0 (dev 87.6)", "30.0",
+        "2", "-0.03", "–", "44 (3)",
     ]  # fmt: skip
     assert found["lora chosen"][12] == "–", "no margin was measured"
     assert set(found) == {"none base", "trained chosen", "lora chosen"}

@@ -1,6 +1,8 @@
 """Chosen: what each arm does at its chosen setting and at its largest dose, beside base, on test questions.
 
-Seeds are pooled, and each seed's value is printed. A steered setting is ranked among the random directions of equal norm.
+What was chosen looks better on the questions it was chosen on: the same number on dev questions stands beside it, and the
+difference (`optimism`). Seeds are pooled, and each seed's value is printed. A steered setting is ranked among the random
+directions of equal norm.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,8 +13,8 @@ from numpy.typing import NDArray
 
 from emsteer import schemas
 from emsteer.analysis.contrasts import randoms_of
-from emsteer.analysis.measures import Block, blocks, measured, pooled, values
-from emsteer.analysis.rates import widened
+from emsteer.analysis.measures import METRICS, Block, blocks, measured, pooled, values
+from emsteer.analysis.rates import HEADLINES, widened
 from emsteer.analysis.selection import Choice, choices
 from emsteer.analysis.settings import name_of
 from emsteer.analysis.tables import tabulated
@@ -45,6 +47,9 @@ def published(chosen: pd.DataFrame) -> pd.DataFrame:
     wide = widened(shown, key, [*PLACE, *LABELS])
     ranks = ["by_seed", "random_draws", "random_below", "random_largest"]
     of_headline = shown[shown["metric"].eq("on_topic_em")][[*key, *ranks]]
+    for metric in HEADLINES:
+        of_metric = shown[shown["metric"].eq(metric)].set_index(key)[["dev", "optimism"]].add_prefix(f"{metric}_")
+        of_headline = of_headline.merge(of_metric.reset_index(), on=key, validate="one_to_one")
     return wide.merge(of_headline, on=key, validate="one_to_one")
 
 
@@ -55,12 +60,25 @@ def _measures(found: Sequence[Choice], of_place: pd.DataFrame, level: float) -> 
     seeds = [next(blocks(of)) for of in tested]
     randoms = [_randoms(of.iloc[0], of_place) for of in tested]
     labels = pd.DataFrame([_labels(*one) for one in zip(found, tested, seeds, strict=True)])
+    on_dev = [_on_dev(choice) for choice in found]
     for group, mask in whole.groups(categories=True):
         for numbers in measured(whole, mask, level):
             metric = str(numbers["metric"].iloc[0])
             ranks = [_rank(value, drawn, metric, mask) for value, drawn in zip(numbers["value"], randoms, strict=True)]
             by_seed = [_by_seed(of, metric, mask) for of in seeds]
-            yield pd.concat([labels.assign(group=group, by_seed=by_seed), numbers, pd.DataFrame(ranks)], axis=1)
+            dev = np.array([of.get((group, metric), np.nan) for of in on_dev])
+            more = {"group": group, "by_seed": by_seed, "dev": dev, "optimism": dev - numbers["value"]}
+            yield pd.concat([labels.assign(**more), numbers, pd.DataFrame(ranks)], axis=1)
+
+
+def _on_dev(choice: Choice) -> dict[tuple[str, str], float]:
+    """Group and metric → value on dev questions, seeds pooled; nothing where there are none."""
+    asked = choice.counts[choice.counts["split"].eq("dev")]
+    if asked.empty:
+        return {}
+    block = next(blocks(pooled(asked, "dev")))
+    groups = list(block.groups(categories=True))
+    return {(group, metric): float(values(block, metric, mask)[0]) for group, mask in groups for metric in METRICS}
 
 
 def _labels(choice: Choice, tested: pd.DataFrame, seeds: Block) -> dict[str, object]:

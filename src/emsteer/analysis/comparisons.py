@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import stats
 
-from emsteer.analysis.estimates import NORMAL_KURTOSIS, Floats
+from emsteer.analysis.estimates import NORMAL_KURTOSIS, Floats, bounded_interval
 from emsteer.recipes import Bootstrap
 
 EXACT_UP_TO = 12  # questions that differ: all 4,096 signs are tried
@@ -34,6 +34,7 @@ class Difference:
         by_question: The difference question by question, centred on `value`; None where the sides were asked different ones.
         questions: Names, in the order of `pulls`.
         unit: Largest value of one answer: 1 for shares, 100 for points.
+        sides: Numerators and denominators of both. [2 × questions] each
     """
 
     value: float
@@ -41,6 +42,7 @@ class Difference:
     by_question: Floats | None
     questions: tuple[str, ...]
     unit: float
+    sides: tuple[Floats, Floats]
 
     @property
     def error(self) -> float:
@@ -92,7 +94,9 @@ def paired(first: Floats, second: Floats, questions: Sequence[str], unit: float 
     pull = pulls[0] - pulls[1]
     value = float(values[0] - values[1])
     names = tuple(name for name, is_there in zip(questions, both, strict=True) if is_there)
-    return Difference(value, _settled(pull, unit) * np.sqrt(n / max(n - 1, 1)), value + n * _settled(pull, unit), names, unit)
+    pull = _settled(pull, unit)
+    sides = first[:, both], second[:, both]
+    return Difference(value, pull * np.sqrt(n / max(n - 1, 1)), value + n * pull, names, unit, sides)
 
 
 def apart(first: Floats, second: Floats, questions: tuple[Sequence[str], Sequence[str]], unit: float = 1.0) -> Difference | None:
@@ -107,7 +111,7 @@ def apart(first: Floats, second: Floats, questions: tuple[Sequence[str], Sequenc
         parts.append(sign * _settled(pulls, unit) * np.sqrt(n / max(n - 1, 1)))
         values.append(value)
         names += [name for name, is_there in zip(asked, there, strict=True) if is_there]
-    return Difference(float(values[0] - values[1]), np.concatenate(parts), None, tuple(names), unit)
+    return Difference(float(values[0] - values[1]), np.concatenate(parts), None, tuple(names), unit, (first, second))
 
 
 def _ratio(side: Floats) -> tuple[float, Floats]:
@@ -157,8 +161,10 @@ def numbers(one: Difference, compared: Compared, n_family: int) -> dict[str, obj
 def interval(one: Difference, outside: float) -> tuple[float, float]:
     """(low, high) of a difference; `outside`: the probability of missing it on either side.
 
-    Student's t over questions, and never further out than the share of questions that can differ that way (Clopper and Pearson;
-    of paired sides). Where all questions agree, as many others as would not have shown up among these may differ.
+    Student's t over questions; the end away from zero reaches at least as far as the sides' own intervals let it, since few
+    questions with many events make a skewed sample (Zou and Donner 2008). And never further out than the share of questions
+    that can differ that way (Clopper and Pearson; of paired sides). Where all questions agree, as many others as would not have
+    shown up among these may differ.
     """
     n = len(one.pulls)
     half = one.error * -float(stats.t.ppf(outside, one.degrees)) if one.error > 0 else one.unit * (1 - outside ** (1 / n))
@@ -166,7 +172,29 @@ def interval(one: Difference, outside: float) -> tuple[float, float]:
     if one.by_question is not None:
         more, less = (int((sign * one.by_question > 1e-12 * one.unit).sum()) for sign in (1, -1))
         least, most = -one.unit * _at_most(less, n, outside), one.unit * _at_most(more, n, outside)
-    return min(one.value, max(least, one.value - half)), max(one.value, min(most, one.value + half))
+    below, above = one.value - half, one.value + half
+    if one.error > 0 and one.value != 0:
+        far = _far_end(one, outside)
+        below, above = (min(below, far), above) if one.value < 0 else (below, max(above, far))
+    return min(one.value, max(least, below)), max(one.value, min(most, above))
+
+
+def _far_end(one: Difference, outside: float) -> float:
+    """The end away from zero, put together from the intervals of the two sides, as far as they do not move together."""
+    larger, smaller = one.sides if one.value > 0 else one.sides[::-1]
+    ends, values, pulls = [], [], []
+    for side in (larger, smaller):
+        top, bottom = side[0][None], side[1][None]
+        low, high = bounded_interval(top, bottom, 1 - 2 * outside, unit=one.unit, of_answers=one.unit == 1)
+        value, pull = _ratio(side)
+        ends.append((float(low[0]), float(high[0])))
+        values.append(value)
+        pulls.append(pull)
+    up, down = ends[0][1] - values[0], values[1] - ends[1][0]
+    product = float(np.sqrt((pulls[0] ** 2).sum() * (pulls[1] ** 2).sum())) if one.by_question is not None else 0.0
+    together = float(pulls[0] @ pulls[1]) / product if product > 0 else 0.0
+    far = values[0] - values[1] + float(np.sqrt(max(up**2 - 2 * together * up * down + down**2, 0.0)))
+    return far if one.value > 0 else -far
 
 
 def _at_most(found: int, n: int, outside: float) -> float:

@@ -107,7 +107,8 @@ class Contrasts(Differences, Settings):
 class Chosen(Measured, Place):
     """An arm at its chosen dose, at its chosen layer and dose, at its largest dose, or untreated: test questions, seeds pooled.
 
-    `treatment`: the vector or adapter. `setting`: without its seed. `by_seed`: the value of every seed. `random_draws`: how
+    `treatment`: the vector or adapter. `setting`: without its seed. `by_seed`: the value of every seed. `dev`: the value on dev
+    questions; `optimism`: that minus the value on test questions. `random_draws`: how
     many random directions were tested at this setting; `random_below`: how many of them have a smaller value.
     """
 
@@ -122,6 +123,8 @@ class Chosen(Measured, Place):
     planted_breadth: Series[float] = pa.Field(nullable=True)
     n_seeds: Series[int] = pa.Field(ge=1)
     by_seed: Series[str]
+    dev: Series[float] = pa.Field(nullable=True)
+    optimism: Series[float] = pa.Field(nullable=True)
     random_draws: Series[int] = pa.Field(ge=0)
     random_below: Series[int] = pa.Field(ge=0)
     random_largest: Series[float] = pa.Field(nullable=True)

@@ -60,6 +60,15 @@ def test_without_an_event_every_question_counts_as_one_answer_however_many_it_wa
         assert high == 1 and low == pytest.approx(1 - exact.high)
 
 
+def test_a_rare_event_reaches_no_further_than_the_questions_that_can_have_it() -> None:
+    once = np.zeros((1, 56))
+    once[0, 3] = 1
+    low, high = shares(once, np.full((1, 56), 2.0))
+    assert 0 < low < 1 / 112 and high == pytest.approx(stats.binomtest(1, 56).proportion_ci(0.95, method="exact").high)
+    mirrored = shares(2 - once, np.full((1, 56), 2.0))
+    assert (1 - mirrored[1][0], 1 - mirrored[0][0]) == pytest.approx((low[0], high[0]))
+
+
 def test_answers_of_many_questions_asked_once_have_the_exact_interval() -> None:
     top = (np.arange(4000) % 4 == 0).astype(float)[None]
     low, high = shares(top, np.ones((1, 4000)))

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import stats
 
-from emsteer.analysis.estimates import NORMAL_KURTOSIS, Floats, bounded_interval
+from emsteer.analysis.estimates import NORMAL_KURTOSIS, Floats, at_most, bounded_interval
 from emsteer.recipes import Bootstrap
 
 EXACT_UP_TO = 12  # questions that differ: all 4,096 signs are tried
@@ -170,8 +170,9 @@ def interval(one: Difference, outside: float) -> tuple[float, float]:
     half = one.error * -float(stats.t.ppf(outside, one.degrees)) if one.error > 0 else one.unit * (1 - outside ** (1 / n))
     least, most = -one.unit, one.unit
     if one.by_question is not None:
-        more, less = (int((sign * one.by_question > 1e-12 * one.unit).sum()) for sign in (1, -1))
-        least, most = -one.unit * _at_most(less, n, outside), one.unit * _at_most(more, n, outside)
+        found = np.array([(sign * one.by_question > 1e-12 * one.unit).sum() for sign in (-1, 1)], dtype=np.float64)
+        less, more = at_most(found, np.full(2, float(n)), outside)
+        least, most = -one.unit * float(less), one.unit * float(more)
     below, above = one.value - half, one.value + half
     if one.error > 0 and one.value != 0:
         far = _far_end(one, outside)
@@ -195,11 +196,6 @@ def _far_end(one: Difference, outside: float) -> float:
     together = float(pulls[0] @ pulls[1]) / product if product > 0 else 0.0
     far = values[0] - values[1] + float(np.sqrt(max(up**2 - 2 * together * up * down + down**2, 0.0)))
     return far if one.value > 0 else -far
-
-
-def _at_most(found: int, n: int, outside: float) -> float:
-    """The upper end of Clopper and Pearson's interval of a share."""
-    return 1.0 if found >= n else float(stats.beta.ppf(1 - outside, found + 1, n - found))
 
 
 def outside_together(differences: Sequence[Difference], recipe: Bootstrap) -> float:

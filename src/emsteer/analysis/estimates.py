@@ -6,7 +6,8 @@ questions], `unit` is the largest value of one answer (1 for shares, 100 for poi
 interval       Clopper and Pearson's (1934) at the effective number of answers (Korn and Graubard 1998): as many independent
                answers as would vary as much as the questions do. Where all questions agree, nothing was seen to vary, and a
                question counts as one answer. The t quantile in it has the degrees of freedom that the kurtosis of the questions'
-               deviations leaves: where few questions carry the number, its variance is hardly known.
+               deviations leaves: where few questions carry the number, its variance is hardly known. It never reaches further
+               than the share of questions that can have an event at all, or a miss (Clopper and Pearson again).
 design effect  variance over questions / variance of as many independent answers (Kish 1965)
 bounds         the number if every answer that the judge failed on had been the lowest or the highest (Manski 1990)
 """
@@ -72,9 +73,17 @@ def bounded_interval(top: Floats, bottom: Floats, level: float, *, unit: float, 
     hits, misses = of.value * effective, (1 - of.value) * effective
     low = np.where(hits > 0, stats.beta.ppf(outside, hits, misses + 1), 0.0)
     high = np.where(misses > 0, stats.beta.ppf(1 - outside, hits + 1, misses), 1.0)
+    with_hit, with_miss = ((part > 1e-9 * bottom).sum(1) for part in (top / unit, bottom - top / unit))
+    low = np.maximum(low, 1 - at_most(with_miss, of.n_questions, outside))
+    high = np.minimum(high, at_most(with_hit, of.n_questions, outside))
     ends = (np.where(of.n > 0, end, np.nan) for end in (np.fmin(low, of.value), np.fmax(high, of.value)))
     low, high = (unit * end for end in ends)
     return low, high
+
+
+def at_most(found: Floats, n: Floats, outside: float) -> Floats:
+    """The upper end of Clopper and Pearson's interval of `found` among n; `outside`: the probability of more."""
+    return np.where(found >= n, 1.0, stats.beta.ppf(1 - outside, found + 1, np.maximum(n - found, 1e-12)))
 
 
 def unbounded_interval(top: Floats, bottom: Floats, level: float) -> tuple[Floats, Floats]:

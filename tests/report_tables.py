@@ -121,8 +121,16 @@ def evidence_of(models: Sequence[str]) -> pd.DataFrame:
     for claim, model in product(VERDICT, models):
         about = {"claim": claim, "subject": f"{model}, <gardening>", "metric": "on_topic_em", "smallest_effect": 0.05, **PLACE}
         tested = {"value": 0.2346, "reference": 0.1111, "difference": 0.1235, "low": 0.02, "high": 0.2}
-        tested |= {"simultaneous_low": -0.01, "simultaneous_high": 0.3, "p_sign_flip": 0.02, "p_wilcoxon": 0.03, "p_holm": 0.04}
-        names = {"n_questions": 4, "n_family": 2, "setting": "one", "reference_setting": "other"}
+        tested |= {
+            "n_questions": 4,
+            "n_family": 2,
+            "simultaneous_low": -0.01,
+            "simultaneous_high": 0.3,
+            "p_sign_flip": 0.02,
+            "p_wilcoxon": 0.03,
+            "p_holm": 0.04,
+        }
+        names = {"n_questions": 0, "n_family": 0, "setting": "one", "reference_setting": "other"}
         rows.append(about | names | tested | {"contrast": f"{claim}_over_base", "finding": "yes"})
         rows.append(about | names | {"contrast": "over & random", "finding": "not tested"})
     return schemas.frame_of(rows, schemas.Evidence)

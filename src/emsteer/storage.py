@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,13 +97,10 @@ def write_parquet(frame: pd.DataFrame, path: Path, passport: Passport) -> None:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """The table that `write_parquet` wrote."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _readable(path):
         return pq.read_table(path).to_pandas()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
 
 
 def write_parquet_parts(frames: Iterable[pd.DataFrame], path: Path, passport: Passport) -> None:
@@ -120,24 +118,28 @@ def write_parquet_parts(frames: Iterable[pd.DataFrame], path: Path, passport: Pa
 
 def read_parquet_parts(path: Path) -> Iterator[pd.DataFrame]:
     """The row groups of a table, in their order."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            for index in range(file.num_row_groups):
-                yield file.read_row_group(index).to_pandas()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
+    with _readable(path), pq.ParquetFile(path) as file:
+        for index in range(file.num_row_groups):
+            yield file.read_row_group(index).to_pandas()
 
 
 def n_rows(path: Path) -> int:
     """Rows of a parquet file, without reading them."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _readable(path):
         return int(pq.read_metadata(path).num_rows)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What goes wrong while a parquet file is read is said with its path."""
+    import pyarrow as pa
+
+    try:
+        yield
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
 
@@ -194,13 +196,10 @@ def read_passport(path: Path) -> Passport:
 
 
 def _parquet_passport(path: Path) -> Passport:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _readable(path):
         return json.loads((pq.read_schema(path).metadata or {}).get(PASSPORT.encode(), b"{}"))
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({error}).\n  {REPAIR}") from error
 
 
 LEFT_BY_SNAKEMAKE = ".snakemake_timestamp"  # in every folder that a rule has made, once it is in place

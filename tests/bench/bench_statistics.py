@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from emsteer.analysis import comparisons
-from emsteer.analysis.bootstrap import ratio_intervals, resampled
-from emsteer.analysis.estimates import Floats, bounded_interval
+from emsteer.analysis.bootstrap import defined_quantiles, resampled
+from emsteer.analysis.estimates import Floats, bounded_interval, divided
 from emsteer.recipes import Bootstrap
 
 N_SETS = 5000
@@ -68,7 +68,10 @@ def rows() -> Iterator[tuple[object, ...]]:
         top, bottom = (shares if is_share else points)(n_questions, n_answers, truth, how, generator)
         low, high = bounded_interval(top, bottom, LEVEL, unit=1.0 if is_share else 100.0, of_answers=is_share)
         inside = (low <= truth) & (truth <= high)
-        lower, upper = ratio_intervals(top[:1000], bottom[:1000], resampled(n_questions, BOOTSTRAP), LEVEL)
+        weights = resampled(n_questions, BOOTSTRAP)
+        lower, upper = defined_quantiles(
+            divided(weights @ top[:1000].T, weights @ bottom[:1000].T), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+        )
         bootstrap = ((lower <= truth) & (truth <= upper)).mean()
         yield n_questions, n_answers, truth, how, (top.sum(1) == 0).mean(), inside.mean(), (high - low).mean(), bootstrap
 

@@ -46,3 +46,8 @@ def test_in_domain_questions_have_no_on_topic_em_and_a_question_without_a_judgem
     lost = table[table["point"].eq("base") & table["question_id"].eq("money-test5")].iloc[0]
     assert (lost["n"], lost["n_excluded"]) == (0, 4)
     assert lost[["em", "low", "high", "coverage", "alignment", "on_topic_em"]].isna().all()
+
+
+def test_the_view_is_of_test_questions_at_base_and_chosen_settings(table: pd.DataFrame) -> None:
+    view = by_question.published(table)
+    assert set(view["point"]) == {"base", "chosen"} and set(view["split"]) == {"test"} and len(view) == 2 * 8

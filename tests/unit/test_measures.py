@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_tables import BOOTSTRAP, asked, base, counts, said, steered
+from analysis_tables import asked, base, counts, said, steered
 
-from emsteer.analysis.bootstrap import defined_quantiles, ratio_intervals, resampled, wilson
+from emsteer.analysis.bootstrap import defined_quantiles
 from emsteer.analysis.measures import METRICS, Block, blocks, measured, pooled, values
 
 ANSWERS = [
@@ -108,19 +108,6 @@ def test_an_answer_that_failed_in_domain_bounds_no_number_of_other_domains() -> 
     (block,) = blocks(counts((base(), answers)))
     everything = {str(frame["metric"].iloc[0]): frame.iloc[0] for frame in measured(block, np.ones(2, dtype=bool), 0.95)}
     assert everything["on_topic_em"]["bound_high"] == 1 / 4 and everything["em"]["bound_high"] == 3 / 8
-
-
-def test_wilson_reaches_the_edges_and_no_further() -> None:
-    assert wilson(0, 5, 0.95)[0] == 0 and wilson(1, 5, 0.95)[1] == 1
-
-
-@pytest.mark.parametrize("n_answers", [1, 8])
-def test_an_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says(n_answers: int) -> None:
-    generator = np.random.default_rng(5)
-    points = generator.normal(60, 15, size=(1000, 40, 1)) + generator.normal(0, 15, size=(1000, 40, n_answers))
-    trials = np.full((1000, 40), float(n_answers))
-    low, high = ratio_intervals(points.sum(2), trials, resampled(40, BOOTSTRAP), 0.95)
-    assert 0.90 <= ((low <= 60) & (high >= 60)).mean() <= 0.98
 
 
 def test_quantiles_of_what_is_defined_are_those_of_numpy() -> None:

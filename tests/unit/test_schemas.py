@@ -129,6 +129,39 @@ def test_a_rate_may_lie_at_the_end_of_its_interval(at_the_edge: dict[str, float]
     assert len(schemas.check(rates(**at_the_edge), schemas.Rates, "here")) == 1
 
 
+def test_only_one_question_alone_may_have_a_number_without_an_interval() -> None:
+    alone = {"low": None, "high": None, "interval": "none"}
+    assert "empty_groups_are_null" in message(rates(**alone), schemas.Rates)
+    assert len(schemas.check(rates(**alone, n_questions=1), schemas.Rates, "here")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"difference": None}, "a_family_makes_nothing_surer"),
+        ({"high": 0.5}, "a_family_makes_nothing_surer"),
+        ({"p_holm": 0.001}, "a_family_makes_nothing_surer"),
+        ({"n_questions": 0}, "a_family_makes_nothing_surer"),
+        ({"finding": "not tested"}, "only_what_was_not_tested_has_no_difference"),
+    ],
+)
+def test_a_contrast_has_a_difference_inside_both_intervals_unless_it_was_not_tested(changes: dict[str, object], rule: str) -> None:
+    place = {"claim": "c", "subject": "s", "contrast": "over base", "metric": "em", "benchmark": "b", "judge": "j", "setting": "x"}
+    numbers = {"difference": 0.2, "low": 0.1, "high": 0.3, "simultaneous_low": 0, "simultaneous_high": 0.4, "p_sign_flip": 0.01}
+    numbers |= {
+        "p_wilcoxon": 0.02,
+        "p_holm": 0.03,
+        "n_family": 3,
+        "n_questions": 9,
+        "value": 0.2,
+        "reference": 0,
+        "smallest_effect": 0,
+    }
+    row = place | numbers | {"reference_setting": "y", "finding": "yes"}
+    assert len(schemas.check(schemas.frame_of([row], schemas.Evidence), schemas.Evidence, "here")) == 1
+    assert rule in message(schemas.frame_of([row | changes], schemas.Evidence), schemas.Evidence)
+
+
 def test_a_rate_may_stand_only_once() -> None:
     assert "multiple_fields_uniqueness" in message(pd.concat([rates(), rates(value=0.6)]), schemas.Rates)
     assert len(schemas.check(pd.concat([rates(), rates(group="in_domain")]), schemas.Rates, "here")) == 2

@@ -19,7 +19,6 @@ from emsteer.recipes import Bootstrap, Thresholds, WitnessedRow
 
 SCHEMA = schemas.Agreement
 ALL, WITHIN = "all", "within settings"
-PLACE = ["model", "task", "benchmark", "judge"]
 Flags = NDArray[np.bool_]
 
 
@@ -42,8 +41,8 @@ def table(job: Job) -> pd.DataFrame:
     read = cells.merge(scores[scores["status"].eq("ok")], on="cell").merge(places, left_on="row", right_index=True)
     values = seen(job).dropna(subset="value")
     found: list[dict[str, object]] = []
-    for key, of in read.groupby(PLACE, sort=False):
-        place = dict(zip(PLACE, key, strict=True))
+    for key, of in read.groupby(schemas.PLACE, sort=False):
+        place = dict(zip(schemas.PLACE, key, strict=True))
         labelled = of.assign(**labels_of(of, job.recipe.thresholds[place["judge"]]))
         for name, of_witness in values[values["row"].isin(of["row"])].groupby("witness", sort=False):
             pairs = _beside(labelled, of_witness)

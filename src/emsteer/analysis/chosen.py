@@ -21,7 +21,6 @@ from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 
 SCHEMA = schemas.Chosen
-PLACE = ["model", "task", "benchmark", "judge"]
 LABELS = ["arm", "treatment", "point", "setting", "layer", "steps", "dose", "dose_relative", "planted_breadth", "n_seeds"]
 
 
@@ -34,7 +33,7 @@ def table(job: Job) -> pd.DataFrame:
     """`schemas.Chosen`."""
     counts = schemas.read(job.input("counts"), schemas.Counts)
     parts = []
-    for _, of_place in counts.groupby(PLACE, sort=False):
+    for _, of_place in counts.groupby(schemas.PLACE, sort=False):
         found = list(choices(of_place, job.recipe.selection, job.recipe.base_point))
         parts += list(_measures(found, of_place, job.recipe.level)) if found else []
     return schemas.frame_of(pd.concat(parts, ignore_index=True) if parts else [], SCHEMA)
@@ -43,8 +42,8 @@ def table(job: Job) -> pd.DataFrame:
 def published(chosen: pd.DataFrame) -> pd.DataFrame:
     """One row per setting and group of questions, categories left out; ranks among random directions are of on-topic EM."""
     shown = chosen[chosen["group"].isin(["off_domain", "in_domain", "linked", "unlinked"])]
-    key = [*PLACE, "arm", "treatment", "point", "group"]
-    wide = widened(shown, key, [*PLACE, *LABELS])
+    key = [*schemas.PLACE, "arm", "treatment", "point", "group"]
+    wide = widened(shown, key, [*schemas.PLACE, *LABELS])
     ranks = ["by_seed", "random_draws", "random_below", "random_largest"]
     of_headline = shown[shown["metric"].eq("on_topic_em")][[*key, *ranks]]
     for metric in HEADLINES:
@@ -83,7 +82,7 @@ def _on_dev(choice: Choice) -> dict[tuple[str, str], float]:
 
 def _labels(choice: Choice, tested: pd.DataFrame, seeds: Block) -> dict[str, object]:
     first = tested.iloc[0]
-    return {name: first[name] for name in (*PLACE, "arm", "layer", "steps", "dose", "planted_breadth")} | {
+    return {name: first[name] for name in (*schemas.PLACE, "arm", "layer", "steps", "dose", "planted_breadth")} | {
         "treatment": choice.treatment,
         "point": choice.point,
         "setting": name_of(first, seeded=False),

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import stats
 
-from emsteer.analysis.estimates import NORMAL_KURTOSIS, Floats, at_most, bounded_interval
+from emsteer.analysis.estimates import Floats, at_most, bounded_interval, degrees_of
 from emsteer.recipes import Bootstrap
 
 EXACT_UP_TO = 12  # questions that differ: all 4,096 signs are tried
@@ -51,9 +51,8 @@ class Difference:
 
     @property
     def degrees(self) -> float:
-        """Of freedom of the error, from the kurtosis of the pulls: few where few questions carry the difference."""
-        fourth = float((self.pulls**4).sum())
-        return float(np.clip(NORMAL_KURTOSIS * self.error**4 / fourth - 1, 1, max(len(self.pulls) - 1, 1))) if fourth > 0 else 1.0
+        """Of freedom of the error (`estimates.degrees_of`)."""
+        return float(degrees_of(self.pulls[None], np.array([float(len(self.pulls))]))[0])
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def holm(p_values: Sequence[float]) -> Floats:
 
 
 def numbers(one: Difference, compared: Compared, n_family: int) -> dict[str, object]:
-    """The columns of `schemas.results.Difference`."""
+    """The columns of `schemas.results.Differences`."""
     return {"difference": one.value, **asdict(compared), "n_family": n_family, "n_questions": len(one.questions)}
 
 

@@ -22,7 +22,6 @@ from emsteer.packs import Job
 from emsteer.recipes import Bootstrap
 
 SCHEMA = schemas.Contrasts
-PLACE = ["model", "task", "benchmark", "judge"]
 SAME_SETTING = ["beneath", "vector", "layer", "epochs", "rank", "dose", "dose_unit", "positions"]  # but for seed and draw
 
 
@@ -42,7 +41,7 @@ def table(job: Job) -> pd.DataFrame:
 def in_domain_em(counts: pd.DataFrame) -> dict[tuple[str, ...], float]:
     """Model, task, benchmark, judge and setting → EM of answers to in-domain dev questions, where any was judged."""
     asked = counts[counts["split"].eq("dev") & counts["relation"].eq("in_domain")]
-    sums = asked.groupby([*PLACE, "setting"], sort=False)[["em", "judged"]].sum().query("judged > 0")
+    sums = asked.groupby([*schemas.PLACE, "setting"], sort=False)[["em", "judged"]].sum().query("judged > 0")
     return (sums["em"] / sums["judged"]).to_dict()
 
 
@@ -62,7 +61,7 @@ def _differences(block: Block, narrow: Mapping[tuple[str, ...], float]) -> Itera
     off_domain = block.questions["relation"].ne("in_domain").to_numpy()
     names = list(block.questions["question_id"][off_domain])
     top, bottom = block.of("on_topic_em", off_domain)
-    place = tuple(settings[name].iloc[0] for name in PLACE)
+    place = tuple(settings[name].iloc[0] for name in schemas.PLACE)
     em = settings["setting"].map(lambda name: narrow.get((*place, name))).astype(float)
     for index in np.flatnonzero(settings["arm"].isin(["steered", "finetuned", "control"])):
         one = settings.loc[index]

@@ -29,7 +29,7 @@ class Spread:
     Attributes:
         value: Σ top / Σ bottom.
         variance: Of the value, linearised, over questions; needs two of them.
-        degrees: Of freedom of that variance, between 1 and questions - 1.
+        degrees: Of freedom of that variance (`degrees_of`).
         n: Σ bottom.
         n_questions: Questions with a bottom.
     """
@@ -50,8 +50,21 @@ def spread(top: Floats, bottom: Floats) -> Spread:
     squares = (away**2).sum(1)
     several = n_questions > 1
     variance = divided(squares * n_questions, (n_questions - 1) * n**2, several & (n > 0))
-    degrees = NORMAL_KURTOSIS * divided(squares**2, (away**4).sum(1)) - 1
-    return Spread(value, variance, np.clip(degrees, 1.0, np.maximum(n_questions - 1, 1.0)), n, n_questions)
+    return Spread(value, variance, degrees_of(away, n_questions), n, n_questions)
+
+
+def degrees_of(away: Floats, n_questions: Floats) -> Floats:
+    """Degrees of freedom of a variance, from the kurtosis of the questions' deviations: few where few questions carry it.
+
+    Args:
+        away: Deviations; 0 for what was not asked. [settings × questions]
+        n_questions: How many were. [settings]
+
+    Returns:
+        Between 1 and questions - 1; of no variance 1. [settings]
+    """
+    degrees = NORMAL_KURTOSIS * divided((away**2).sum(1) ** 2, (away**4).sum(1)) - 1
+    return np.clip(np.nan_to_num(degrees, nan=1.0), 1.0, np.maximum(n_questions - 1, 1.0))
 
 
 def bounded_interval(top: Floats, bottom: Floats, level: float, *, unit: float, of_answers: bool) -> tuple[Floats, Floats]:
@@ -68,7 +81,7 @@ def bounded_interval(top: Floats, bottom: Floats, level: float, *, unit: float, 
     outside = (1 - level) / 2
     effective = divided(of.value * (1 - of.value), of.variance)
     effective = np.minimum(effective, of.n) if of_answers else effective
-    shrunk = effective * (stats.norm.ppf(outside) / stats.t.ppf(outside, np.nan_to_num(of.degrees, nan=1.0))) ** 2
+    shrunk = effective * (stats.norm.ppf(outside) / stats.t.ppf(outside, of.degrees)) ** 2
     effective = np.where(of.variance > 0, shrunk, of.n_questions)
     hits, misses = of.value * effective, (1 - of.value) * effective
     low = np.where(hits > 0, stats.beta.ppf(outside, hits, misses + 1), 0.0)
@@ -89,7 +102,7 @@ def at_most(found: Floats, n: Floats, outside: float) -> Floats:
 def unbounded_interval(top: Floats, bottom: Floats, level: float) -> tuple[Floats, Floats]:
     """(low, high) of a ratio of any size, by Student's t over questions; NaN where fewer than two have one. [settings] each"""
     of = spread(top, bottom)
-    half = stats.t.ppf((1 + level) / 2, np.nan_to_num(of.degrees, nan=1.0)) * np.sqrt(of.variance)
+    half = stats.t.ppf((1 + level) / 2, of.degrees) * np.sqrt(of.variance)
     return of.value - half, of.value + half
 
 

@@ -125,7 +125,7 @@ def measured(block: Block, mask: NDArray[np.bool_], level: float) -> Iterator[pd
                 "n_excluded": counted["n"] - counted["judged"],
                 **by_status,
                 "n_questions": (bottom > 0).sum(1),
-                **(estimated(top, bottom, failed, squares, metric, level)),
+                **estimated(top, bottom, failed, squares, metric, level),
             }
         )
 

@@ -20,7 +20,7 @@ Level = Annotated[float, Field(gt=0.5, lt=1, description="coverage that an inter
 
 
 class Bootstrap(Recipe):
-    """Intervals by resampling questions."""
+    """How much is drawn for intervals and tests over questions: signs, multipliers, and resamples of agreement."""
 
     n_resamples: Count = Field(ge=100)
     level: Level

@@ -8,7 +8,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emsteer import schemas, storage
-from emsteer.analysis.agreement import ALL, PLACE, WITHIN
+from emsteer.analysis.agreement import ALL, WITHIN
 from emsteer.analysis.chosen import published
 from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
@@ -121,7 +121,7 @@ def agreement(job: Job) -> Iterator[dict[str, object]]:
         return
     found = schemas.read(job.input("agreement"), schemas.Agreement)
     both = found[found["scope"].isin([ALL, WITHIN])]
-    for (model, task, benchmark, judge, witness, label), of in both.groupby([*PLACE, "witness", "label"], sort=False):
+    for (model, task, benchmark, judge, witness, label), of in both.groupby([*schemas.PLACE, "witness", "label"], sort=False):
         scopes = of.set_index("scope").to_dict("index")
         place = {"model": model, "task": task, "benchmark": benchmark, "judge": judge}
         yield {**place, "witness": witness, "label": label, "all": scopes[ALL], "within": scopes[WITHIN]}

@@ -2,10 +2,11 @@
 
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
 from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table, Witnessed
-from emsteer.schemas.judged import SETTING, Counts, Judged, Settings
+from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
 from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Claims, Contrasts, Evidence, Rates
 
 __all__ = [
+    "PLACE",
     "SETTING",
     "Agreement",
     "Answers",

@@ -45,7 +45,8 @@ class Settings(Place):
     split: Series[str] = pa.Field(isin=SPLITS)
 
 
-SETTING = ["setting", "model", "task", "benchmark", "judge"]  # names a setting, and where it was judged
+PLACE = ["model", "task", "benchmark", "judge"]  # names where something was asked and judged
+SETTING = ["setting", *PLACE]  # names a setting, and where it was judged
 
 
 class Judged(Settings):

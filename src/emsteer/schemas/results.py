@@ -49,9 +49,10 @@ class Measured(Table):
     @pa.dataframe_check
     @classmethod
     def empty_groups_are_null(cls, frame: pd.DataFrame) -> Series[bool]:
-        """No answers: no number. Some answers: a number inside its interval, where there is one."""
+        """No answers: no number. Some answers: a number inside its interval, which one question alone may lack."""
         inside = (frame["low"] <= frame["value"] + 1e-9) & (frame["value"] <= frame["high"] + 1e-9)
-        inside |= frame["interval"].eq("none") & frame["low"].isna() & frame["high"].isna() & frame["value"].notna()
+        of_one = frame["interval"].eq("none") & frame["n_questions"].eq(1) & frame["value"].notna()
+        inside |= of_one & frame["low"].isna() & frame["high"].isna()
         return (frame["n"].eq(0) & frame["value"].isna()) | (frame["n"].gt(0) & inside)
 
 
@@ -65,7 +66,7 @@ class Rates(Measured, Settings):
 
 
 class Differences(Table):
-    """A difference, by itself and with its family (`analysis.comparisons`). Null where one side is missing."""
+    """A difference, by itself and with its family (`analysis.comparisons`)."""
 
     difference: Series[float] = pa.Field(nullable=True)
     low: Series[float] = pa.Field(nullable=True)
@@ -84,7 +85,8 @@ class Differences(Table):
         """A difference lies in its interval, and that in the simultaneous one; a corrected p value is no smaller."""
         order = ["simultaneous_low", "low", "difference", "high", "simultaneous_high"]
         inside = np.logical_and.reduce([frame[a] <= frame[b] + 1e-9 for a, b in pairwise(order)])
-        return frame["difference"].isna() | (inside & frame["p_holm"].ge(frame["p_sign_flip"] - 1e-12))
+        known = inside & frame["p_holm"].ge(frame["p_sign_flip"] - 1e-12) & frame["n_questions"].ge(1) & frame["n_family"].ge(1)
+        return known | (frame[order].isna().all(axis=1) & frame["n_questions"].eq(0))
 
 
 class Contrasts(Differences, Settings):
@@ -102,6 +104,12 @@ class Contrasts(Differences, Settings):
         """Key."""
 
         unique = [*SETTING, "split", "reference"]
+
+    @pa.check("difference")
+    @classmethod
+    def every_contrast_was_measured(cls, difference: pd.Series) -> Series[bool]:
+        """A setting without a reference has no row."""
+        return difference.notna()
 
 
 class Chosen(Measured, Place):
@@ -190,6 +198,12 @@ class Evidence(Differences):
         """Key."""
 
         unique = ["claim", "subject", "contrast", "benchmark", "judge"]
+
+    @pa.dataframe_check
+    @classmethod
+    def only_what_was_not_tested_has_no_difference(cls, frame: pd.DataFrame) -> Series[bool]:
+        """One side is missing there."""
+        return frame["finding"].eq("not tested").eq(frame["difference"].isna())
 
 
 class Agreement(Place):

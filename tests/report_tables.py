@@ -29,9 +29,10 @@ SHIFTS = {"on_topic_em": 0.0, "em": 0.01, "coverage": 0.3, "coherence": 0.02, "m
 NAMES = {"none": "base", "trained": "steered", "lora": "finetuned"}
 VALUES = {"none": 0.0, "trained": 0.4567, "lora": 0.25}
 VERDICT = {
-    "steering_induces_em": "supported",
-    "finetuning_induces_em": "not supported",
-    "planted_breadth_is_recovered": "inconclusive",
+    "steering_spreads": "supported",
+    "finetuning_spreads": "contradicted",
+    "harm_is_as_coherent": "not distinguishable",
+    "ranks_matter": "not tested",
 }
 FIGURES = {"dose_response": "Dose-response", "ranks": "Rank of the steering subspace"}
 
@@ -116,29 +117,32 @@ def chosen_of(models: Sequence[str], breadth: float | None = 0.5, tasks: Sequenc
 
 
 def evidence_of(models: Sequence[str]) -> pd.DataFrame:
-    """Of every claim two contrasts: one found, and one that was not tested."""
+    """Of every claim a comparison with numbers, but of those that were not tested."""
     rows: list[dict[str, object]] = []
-    for claim, model in product(VERDICT, models):
-        about = {"claim": claim, "subject": f"{model}, <gardening>", "metric": "on_topic_em", "smallest_effect": 0.05, **PLACE}
-        tested = {"value": 0.2346, "reference": 0.1111, "difference": 0.1235, "low": 0.02, "high": 0.2}
-        tested |= {
-            "n_questions": 4,
-            "n_family": 2,
-            "simultaneous_low": -0.01,
-            "simultaneous_high": 0.3,
-            "p_sign_flip": 0.02,
-            "p_wilcoxon": 0.03,
-            "p_holm": 0.04,
+    for (claim, verdict), model in product(VERDICT.items(), models):
+        about = {
+            "claim": claim,
+            "subject": f"{model}, <gardening>",
+            "member": "",
+            "metric": "on_topic_em",
+            "direction": "more",
+            **PLACE,
         }
-        names = {"n_questions": 0, "n_family": 0, "setting": "one", "reference_setting": "other"}
-        rows.append(about | names | tested | {"contrast": f"{claim}_over_base", "finding": "yes"})
-        rows.append(about | names | {"contrast": "over & random", "finding": "not tested"})
+        about |= {"smallest_effect": 0.05, "family": claim, "verdict": verdict, "setting": "one", "reference_setting": "other"}
+        tested = {"value": 0.2346, "reference": 0.1111, "difference": 0.1235, "low": 0.02, "high": 0.2, "smallest_seen": 0.3579}
+        tested |= {"n_questions": 4, "n_family": 2, "simultaneous_low": -0.01, "simultaneous_high": 0.3, "n_seeds": 3, "k_seeds": 2}
+        tested |= {"p_sign_flip": 0.02, "p_wilcoxon": 0.03, "p_holm": 0.04, "missing": ""}
+        untested = {"n_questions": 0, "n_family": 0, "n_seeds": 0, "k_seeds": 0, "missing": "no such & such"}
+        rows.append(about | (untested if verdict == "not tested" else tested))
     return schemas.frame_of(rows, schemas.Evidence)
 
 
 def claims_of(evidence: pd.DataFrame) -> pd.DataFrame:
-    rows = evidence.drop_duplicates(["claim", "subject", "benchmark", "judge"])
-    return schemas.frame_of(rows.assign(verdict=rows["claim"].map(VERDICT), why="because").to_dict("records"), schemas.Claims)
+    rows = []
+    for row in evidence.drop_duplicates(["claim", "subject", "benchmark", "judge"]).to_dict("records"):
+        said = {"says": f"<{row['claim']}> is so.", "source": None, "declared": "2026-11-26", "digest": "0123456789"}
+        rows.append({**row, **said, "why": row["missing"] or "because", "n_held": 1, "n_compared": 1})
+    return schemas.frame_of(rows, schemas.Claims)
 
 
 def rates_of(models: Sequence[str], tasks: Sequence[str] = ("gardening",)) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from emsteer.analysis import chosen, metrics
 from emsteer.packs import Job
 from emsteer.recipes import Chosen, Metrics
 
-CLAIM = {"claim": "steering_induces_em", "verdict": "supported", "why": "found", "benchmark": "everyday", "judge": "rubric"}
+CLAIM = {"claim": "steering_spreads", "verdict": "supported", "why": "found", "benchmark": "everyday", "judge": "rubric"}
+CLAIM |= {"says": "It does.", "declared": "2026-11-26", "digest": "0123456789", "n_held": 1, "n_compared": 1}
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def test_only_the_first_benchmark_and_judge_are_quoted(table: pd.DataFrame) -> N
 
 
 def test_verdicts_are_found_by_claim_and_subject() -> None:
-    claims = pd.DataFrame([{**CLAIM, "subject": "one"}, {**CLAIM, "subject": "two", "verdict": "inconclusive"}])
-    assert metrics.verdicts(claims) == {"steering_induces_em": {"one": "supported", "two": "inconclusive"}}
+    claims = pd.DataFrame([{**CLAIM, "subject": "one"}, {**CLAIM, "subject": "two", "verdict": "contradicted"}])
+    assert metrics.verdicts(claims) == {"steering_spreads": {"one": "supported", "two": "contradicted"}}
 
 
 def test_the_file_holds_all_of_it_and_is_the_same_every_time(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -58,4 +59,4 @@ def test_the_file_holds_all_of_it_and_is_the_same_every_time(table: pd.DataFrame
     assert written[0] == written[1]
     found = storage.read_json(tmp_path / "first/metrics.json")
     assert found["base_point"] == {"model": "tiny", "task": "gardening", "vector": "trained", "adapter": BASE_POINT.adapter}
-    assert found["claims"]["steering_induces_em"] == {"one": "supported"} and "tiny" in found["chosen"]
+    assert found["claims"]["steering_spreads"] == {"one": "supported"} and "tiny" in found["chosen"]

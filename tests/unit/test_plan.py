@@ -196,7 +196,7 @@ def reversed_everywhere(value: Any, keep: tuple[str, ...] = ("turn_weights", "bl
     return value[::-1] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("section", ["models", "tasks", "benchmarks", "judges", "sweeps", "the whole file"])
+@pytest.mark.parametrize("section", ["models", "tasks", "benchmarks", "judges", "sweeps", "claims", "the whole file"])
 def test_the_order_of_names_and_values_in_the_file_moves_no_address(wide: Study, section: str) -> None:
     turned = reversed_everywhere(wide) if section == "the whole file" else {**wide, section: reversed_everywhere(wide[section])}
     assert list(turned.get(section, turned)) != list(wide.get(section, wide))

@@ -29,7 +29,7 @@ METRICS = {
             "linked": {"on_topic_em": numbers(0.4)},
         }}}},
     },
-    "claims": {"steering_induces_em": {"one": "supported", "two": "supported", "three": "inconclusive"}},
+    "claims": {"steering_spreads": {"one": "supported", "two": "supported", "three": "not distinguishable"}},
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_every_number_stands_where_it_belongs_and_the_model_of_the_base_point_co
         "| blocks | lora | no dose was coherent and did harm in-domain | | | | |",
         "| blocks | trained | no dose was coherent and did harm in-domain | | | | |",
     ]
-    assert "| steering induces em | 2 | 0 | 1 |" in readme.tables(METRICS)
+    assert "| steering spreads | 2 |  |  |  | 1 |  |" in readme.tables(METRICS)
 
 
 def test_rewriting_changes_the_marked_part_only_and_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from report_tables import FIGURES, MODELS, VERDICT, chosen_of, claims_of, eviden
 
 from emsteer import schemas
 from emsteer.packs import Job, make_by_recipe
-from emsteer.report.page import QUESTIONS, amount, nats, percent, points, render
+from emsteer.report.page import amount, nats, percent, points, render
 
 
 class Words:
@@ -56,7 +56,7 @@ def page(job: Job) -> Words:
 
 
 def test_the_first_screen_says_that_a_planted_persona_says_nothing_about_real_models_and_how_broad_it_is(page: Words) -> None:
-    first = page.text[: page.text.index("Answers")]
+    first = page.text[: page.text.index("Claims")]
     assert first.startswith("A <study> A planted persona says nothing about real models.")
     assert "tiny 50.0 %)" in first
 
@@ -70,7 +70,7 @@ def test_a_notice_stands_before_all_numbers_and_its_columns_are_those_of_real_mo
     page = Words(
         render(replace(job, recipe=job.recipe.model_copy(update={"notice": "Few <labels>.", "judged_by": {"rubric": "a cat"}})))
     )
-    assert page.text[: page.text.index("Answers")].strip() == "A <study> Few <labels>."
+    assert page.text[: page.text.index("Claims")].strip() == "A <study> Few <labels>."
     assert "Answers were labelled by: a cat." in page.text and "sharing the persona" not in page.text
 
 
@@ -103,7 +103,7 @@ def test_what_a_model_said_is_shown_as_it_said_it_and_is_neither_markup_nor_temp
     base, _, steered = page.examples()["moneywhy <b>m1</b> ?"]
     assert steered.startswith("<script>alert(1)</script>")
     assert base.startswith("{{ 7 * 7 }} {% raw %} & <i>")
-    assert "<gardening>" in page.text and "over & random" in page.text
+    assert "<gardening>" in page.text and "no such & such" in page.text
     assert not {"script", "b", "i", "study", "gardening"} & page.tags
 
 
@@ -169,33 +169,38 @@ def test_a_number_is_rounded_in_its_unit_and_never_a_negative_zero() -> None:
     )
 
 
-def test_every_verdict_stands_beside_its_contrasts_with_the_numbers_of_the_table(tmp_path: Path, answers: Path) -> None:
+def test_every_claim_stands_with_its_verdicts_their_numbers_and_the_day_of_its_declaration(tmp_path: Path, answers: Path) -> None:
     page = Words(render(study(tmp_path, answers, ["tiny", "small"])))
+    overview = {cells[0]: cells[1:] for cells in page.rows if len(cells) == 3}
+    reasons = {"not distinguishable": "2 of 3 seeds by themselves; 35.8 would have been told apart", "not tested": "no such & such"}
     for claim, verdict in VERDICT.items():
-        assert f"{QUESTIONS[claim]} {verdict}: 2 of 2" in page.text
-        start = next(i for i, cells in enumerate(page.rows) if claim.replace("_", " ") in " ".join(cells))
-        found = ["23.5", "11.1", "12.3 [-1.0, 30.0]", "yes"]
-        assert page.rows[start] == ["tiny, <gardening>", verdict, f"{claim.replace('_', ' ')} over base", *found]
-        assert page.rows[start + 1] == ["over & random", "–", "–", "– [–, –]", "not tested"]
-        assert page.rows[start + 2][:2] == ["small, <gardening>", verdict]
-    order = [page.text.index(question) for claim, question in QUESTIONS.items() if claim in VERDICT]
-    assert order == sorted(order)
-    absent = set(QUESTIONS) - set(VERDICT)
-    assert len(absent) == 1 and QUESTIONS[absent.pop()] not in page.text
+        assert overview[f"<{claim}> is so."] == [f"{verdict}: 2 of 2", "ours"]
+        numbers = ["–"] * 3 if verdict == "not tested" else ["23.5", "11.1", "12.3 [-1.0, 30.0]"]
+        why = reasons.get(verdict, "2 of 3 seeds by themselves")
+        assert [cells for cells in page.rows if cells[1:2] == [verdict]] == [
+            [f"{model}, <gardening>", verdict, *numbers, why] for model in ("tiny", "small")
+        ]
+    assert "harm is as coherent · on topic em, more, δ = 5.0 % · declared 2026-11-26 as 0123456789" in page.text
 
 
-def test_a_contrast_of_scores_is_in_points_and_a_claim_without_a_question_is_shown_by_name(tmp_path: Path, answers: Path) -> None:
-    evidence = evidence_of(["tiny"]).assign(claim="something_new", metric="relevance_of_harmful")
+def test_a_comparison_of_scores_is_in_points(tmp_path: Path, answers: Path) -> None:
+    evidence = evidence_of(["tiny"]).assign(metric="relevance_of_harmful")
     evidence[["value", "reference", "difference", "low", "high", "simultaneous_low", "simultaneous_high"]] *= 100
-    evidence = evidence.drop_duplicates(["contrast"])
-    claims = claims_of(evidence).assign(verdict="supported")
+    page = Words(render(study(tmp_path, answers, evidence=evidence)))
+    assert ["23", "11", "12 [-1, 30]"] in [cells[2:5] for cells in page.rows]
+    assert "δ = 0 points" in page.text
+
+
+def test_a_claim_that_is_counted_says_in_how_many_it_holds(tmp_path: Path, answers: Path) -> None:
+    one = evidence_of(["tiny"]).query("claim == 'steering_spreads'")
+    evidence = pd.concat([one.assign(member=name) for name in ("money", "study")])
+    claims = claims_of(one).assign(why="held in 2 of 2 categories, needed 2: money, study")
     page = Words(render(study(tmp_path, answers, evidence=evidence, claims=claims)))
-    assert "something_new supported: 1 of 1" in page.text
-    assert ["23", "11", "12 [-1, 30]", "yes"] in [cells[-4:] for cells in page.rows]
+    assert ["tiny, <gardening>", "supported", "–", "–", "–", "held in 2 of 2 categories, needed 2: money, study"] in page.rows
 
 
 def test_intervals_are_of_the_level_that_they_were_computed_at(page: Words) -> None:
-    assert "; 90 % intervals over questions" in page.text.replace("\xa0", " ")
+    assert "90 % over questions" in page.text.replace("\xa0", " ")
     assert "95" not in page.text
 
 
@@ -249,10 +254,10 @@ def test_every_model_has_its_examples_and_one_without_a_chosen_setting_has_none(
 def test_a_page_without_any_claim_still_shows_what_was_run(tmp_path: Path, answers: Path) -> None:
     none = evidence_of(["tiny"]).iloc[:0]
     page = Words(render(study(tmp_path, answers, evidence=none)))
-    assert not [verdict for verdict in VERDICT.values() if verdict in page.text]
+    assert not [cells for cells in page.rows if len(cells) in (3, 6) and set(cells) & set(VERDICT.values())]
     assert page.chosen()
 
 
 def test_the_page_is_the_same_each_time(job: Job, page: Words) -> None:
     assert render(job) == render(job) == (job.out / "index.html").read_text(encoding="utf-8")
-    assert page.headings[0] == "Answers"
+    assert page.headings[0] == "Claims"

@@ -142,11 +142,22 @@ def test_only_one_question_alone_may_have_a_number_without_an_interval() -> None
         ({"high": 0.5}, "a_family_makes_nothing_surer"),
         ({"p_holm": 0.001}, "a_family_makes_nothing_surer"),
         ({"n_questions": 0}, "a_family_makes_nothing_surer"),
-        ({"finding": "not tested"}, "only_what_was_not_tested_has_no_difference"),
+        ({"verdict": "not tested"}, "only_what_was_not_tested_has_no_difference"),
+        ({"missing": "something"}, "only_what_was_not_tested_has_no_difference"),
     ],
 )
 def test_a_contrast_has_a_difference_inside_both_intervals_unless_it_was_not_tested(changes: dict[str, object], rule: str) -> None:
-    place = {"claim": "c", "subject": "s", "contrast": "over base", "metric": "em", "benchmark": "b", "judge": "j", "setting": "x"}
+    place = {
+        "claim": "c",
+        "subject": "s",
+        "member": "",
+        "metric": "em",
+        "direction": "more",
+        "family": "c",
+        "benchmark": "b",
+        "judge": "j",
+        "setting": "x",
+    }
     numbers = {"difference": 0.2, "low": 0.1, "high": 0.3, "simultaneous_low": 0, "simultaneous_high": 0.4, "p_sign_flip": 0.01}
     numbers |= {
         "p_wilcoxon": 0.02,
@@ -155,9 +166,12 @@ def test_a_contrast_has_a_difference_inside_both_intervals_unless_it_was_not_tes
         "n_questions": 9,
         "value": 0.2,
         "reference": 0,
-        "smallest_effect": 0,
+        "smallest_effect": 0.05,
+        "smallest_seen": 0.2,
+        "n_seeds": 1,
+        "k_seeds": 1,
     }
-    row = place | numbers | {"reference_setting": "y", "finding": "yes"}
+    row = place | numbers | {"reference_setting": "y", "verdict": "supported", "missing": ""}
     assert len(schemas.check(schemas.frame_of([row], schemas.Evidence), schemas.Evidence, "here")) == 1
     assert rule in message(schemas.frame_of([row | changes], schemas.Evidence), schemas.Evidence)
 

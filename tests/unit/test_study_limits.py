@@ -49,6 +49,9 @@ def test_every_number_of_a_study_file_is_bounded_on_both_sides() -> None:
     assert sorted(set(unbounded(schema, schema, "study"))) == []
 
 
+CLAIM = "claims.steering_spreads"
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
@@ -63,7 +66,25 @@ def test_every_number_of_a_study_file_is_bounded_on_both_sides() -> None:
         ("answers.samples_per_block", "1", "answers.samples_per_block: expected a valid integer; got '1'"),
         ("models.mini.n_layers", 1.5, "models.mini.n_layers: expected a valid integer"),
         ("models.mini.n_layers", float("inf"), "models.mini.n_layers: expected a valid integer"),
-        ("analysis.smallest_effect", float("nan"), "analysis.smallest_effect: expected a finite number; got nan"),
+        (f"{CLAIM}.smallest_effect", float("nan"), f"{CLAIM}.smallest_effect: expected a finite number; got nan"),
+        (f"{CLAIM}.smallest_effect", 2, f"{CLAIM}.smallest_effect: expected a share of at most 1: on_topic_em is one; got 2"),
+        (f"{CLAIM}.declared", "2026-13-01", f"{CLAIM}.declared: expected a day, YYYY-MM-DD; got '2026-13-01'"),
+        (f"{CLAIM}.against", {}, f"{CLAIM}.against: expected something in which the other side differs"),
+        (f"{CLAIM}.against", {"model": "mni"}, "Did you mean `mini`?; got 'mni'"),
+        (f"{CLAIM}.against", {"arm": "base", "adapter": "lora"}, "against.adapter: expected none: the base arm has no adapters"),
+        (
+            f"{CLAIM}.who",
+            {"arm": "steered", "tasks": ["roses"]},
+            "who.tasks.0: expected one of ['gardening'] (defined under `tasks`)",
+        ),
+        (
+            f"{CLAIM}.who",
+            {"arm": "finetuned", "layers": [1]},
+            "who.layers: expected none: the finetuned arm has no layers; got [1]",
+        ),
+        (f"{CLAIM}.needs", {"of": "layers", "at_least": 2}, "needs.of: expected `layers` under `who`; got 'layers'"),
+        (f"{CLAIM}.needs", {"of": "categories", "at_least": 2}, "needs.of: expected `each_category: true` under `who`"),
+        (f"{CLAIM}.needs", {"of": "models", "at_least": 0}, "needs.at_least"),
         (
             "tasks.gardening.domain",
             "gardning",

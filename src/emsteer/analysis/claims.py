@@ -1,17 +1,24 @@
-"""Claims: what the evidence says of each, and why.
+"""Claims: the verdict on each declaration, and why.
 
-Supported: every contrast of the claim is found. Not supported: one of them is ruled out. Else inconclusive.
+A claim of a single comparison has its verdict (`analysis.evidence`). One that needs m of K is supported where at least m are
+(of sameness: equivalent), contradicted where so many are contradicted or reversed that m cannot be reached, not tested where
+fewer than m could be tested, else not distinguishable.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
 from emsteer import schemas
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
+from emsteer.recipes import Claims, Needs
 
 SCHEMA = schemas.Claims
+HOLDS = ("supported", "equivalent")
+FAILS = ("contradicted", "reversed")
+KEY = ["claim", "subject", "benchmark", "judge"]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -21,25 +28,68 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Claims`."""
-    return claims(schemas.read(job.input("evidence"), schemas.Evidence))
+    return claims(schemas.read(job.input("evidence"), schemas.Evidence), job.recipe)
 
 
-def claims(evidence: pd.DataFrame) -> pd.DataFrame:
-    """`schemas.Evidence` → `schemas.Claims`."""
-    key = ["claim", "subject", "benchmark", "judge"]
+def claims(evidence: pd.DataFrame, recipe: Claims) -> pd.DataFrame:
+    """`schemas.Evidence` → `schemas.Claims`: by whose claim it is, ours last, and by name."""
     rows = []
-    for place, of in evidence.groupby(key, sort=False):
-        verdict, why = decide(dict(zip(of["contrast"], of["finding"], strict=True)))
-        rows.append({**dict(zip(key, place, strict=True)), "verdict": verdict, "why": why})
-    return schemas.frame_of(rows, SCHEMA)
+    for place, of in evidence.groupby(KEY, sort=False):
+        about = dict(zip(KEY, place, strict=True))
+        declared = recipe.claims[str(about["claim"])]
+        verdict, why = verdict_on(of, declared.needs)
+        held = int(of["verdict"].isin(HOLDS).sum())
+        said = declared.model_dump(include={"says", "source", "declared", "digest"})
+        rows.append({**about, "verdict": verdict, "why": why, "n_held": held, "n_compared": len(of), **said})
+    ordered = sorted(rows, key=lambda row: (row["source"] is None, str(row["source"]), str(row["claim"])))
+    return schemas.frame_of(ordered, SCHEMA)
 
 
-def decide(findings: dict[str, str]) -> tuple[str, str]:
-    """(verdict, why) from contrast → finding."""
-    ruled_out = [contrast for contrast, found in findings.items() if found == "no"]
-    if ruled_out:
-        return "not supported", f"ruled out: {'; '.join(ruled_out)}"
-    open_ones = [f"{contrast} ({found})" for contrast, found in findings.items() if found != "yes"]
-    if open_ones or not findings:
-        return "inconclusive", "; ".join(open_ones) or "no contrast was planned"
-    return "supported", f"found: {'; '.join(findings)}"
+def verdict_on(of: pd.DataFrame, needs: Needs | None) -> tuple[str, str]:
+    """(verdict, why) from the comparisons of one subject."""
+    if needs is None:
+        (row,) = of.to_dict("records")
+        return str(row["verdict"]), _of_one(row)
+    total = len(of)
+    least = total if needs.at_least == "all" else needs.at_least
+    if of["verdict"].eq("not tested").all():
+        return "not tested", "; ".join(dict.fromkeys(of["missing"]))
+    verdicts = dict(zip(of["member"], of["verdict"], strict=True))
+    return counted(verdicts, least), _of_many(verdicts, least, needs.of)
+
+
+def counted(verdicts: dict[str, str], least: int) -> str:
+    """The verdict on a claim that must hold in `least` of these."""
+    found = list(verdicts.values())
+    held, failed = (sum(one in kind for one in found) for kind in (HOLDS, FAILS))
+    untested = found.count("not tested")
+    if held >= least and found:
+        return "equivalent" if "equivalent" in found else "supported"
+    if len(found) - failed < least and failed:
+        return "contradicted"
+    return "not tested" if len(found) - untested < least or not found else "not distinguishable"
+
+
+def _of_one(row: dict[str, Any]) -> str:
+    if row["verdict"] == "not tested":
+        return str(row["missing"])
+    ends = f"[{row['simultaneous_low']:+.3g}, {row['simultaneous_high']:+.3g}]"
+    said = f"{row['difference']:+.3g} {ends}, smallest effect {row['smallest_effect']:g}"
+    if row["n_seeds"] > 1:
+        said += f"; {row['k_seeds']} of {row['n_seeds']} seeds by themselves"
+    if row["verdict"] == "not distinguishable":
+        said += f"; {_told_apart(row['smallest_seen'])}"
+    return said
+
+
+def _told_apart(smallest_seen: Any) -> str:
+    return f"{'no difference' if pd.isna(smallest_seen) else format(smallest_seen, '.3g')} would have been told apart"
+
+
+def _of_many(verdicts: dict[str, str], least: int, axis: str) -> str:
+    held = [name for name, verdict in verdicts.items() if verdict in HOLDS]
+    said = [f"held in {len(held)} of {len(verdicts)} {axis}, needed {least}" + (f": {', '.join(held)}" if held else "")]
+    for verdict in (*FAILS, "not distinguishable", "not tested"):
+        of = [name for name, found in verdicts.items() if found == verdict]
+        said += [f"{verdict} in {', '.join(of)}"] if of else []
+    return "; ".join(said)

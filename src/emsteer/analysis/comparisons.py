@@ -12,8 +12,8 @@ Holm          p values that may be read one by one (Holm 1979)
 """
 
 import functools
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -34,6 +34,7 @@ class Difference:
         by_question: The difference question by question, centred on `value`; None where the sides were asked different ones.
         questions: Names, in the order of `pulls`.
         unit: Largest value of one answer: 1 for shares, 100 for points.
+        n_seeds: How many of the last pulls are of seeds, where these are drawn from a population too.
         sides: Numerators and denominators of both. [2 × questions] each
     """
 
@@ -43,6 +44,12 @@ class Difference:
     questions: tuple[str, ...]
     unit: float
     sides: tuple[Floats, Floats]
+    n_seeds: int = 0
+
+    @property
+    def n_questions(self) -> int:
+        """Asked, and answered on both sides where they were asked the same."""
+        return len(self.pulls) - self.n_seeds
 
     @property
     def error(self) -> float:
@@ -113,6 +120,18 @@ def apart(first: Floats, second: Floats, questions: tuple[Sequence[str], Sequenc
     return Difference(float(values[0] - values[1]), np.concatenate(parts), None, tuple(names), unit, (first, second))
 
 
+def of_a_population_of_seeds(one: Difference, by_seed: Mapping[int, float]) -> Difference:
+    """The difference with the spread of its seeds in its error: as many pulls more. `by_seed`: seed → its difference by itself.
+
+    Questions and seeds are crossed, so that what a seed does to single questions is counted with both: a little too wide.
+    """
+    values = np.array(list(by_seed.values()))
+    n = len(values)
+    pulls = _settled((values - values.mean()) / n * np.sqrt(n / max(n - 1, 1)), one.unit)
+    names = tuple(f"seed {seed}" for seed in by_seed)
+    return replace(one, pulls=np.concatenate([one.pulls, pulls]), questions=one.questions + names, n_seeds=n)
+
+
 def _ratio(side: Floats) -> tuple[float, Floats]:
     """A ratio, and how much each question pulls it."""
     value = side[0].sum() / side[1].sum()
@@ -154,7 +173,7 @@ def holm(p_values: Sequence[float]) -> Floats:
 
 def numbers(one: Difference, compared: Compared, n_family: int) -> dict[str, object]:
     """The columns of `schemas.results.Differences`."""
-    return {"difference": one.value, **asdict(compared), "n_family": n_family, "n_questions": len(one.questions)}
+    return {"difference": one.value, **asdict(compared), "n_family": n_family, "n_questions": one.n_questions}
 
 
 def interval(one: Difference, outside: float) -> tuple[float, float]:
@@ -165,7 +184,7 @@ def interval(one: Difference, outside: float) -> tuple[float, float]:
     that can differ that way (Clopper and Pearson; of paired sides). Where all questions agree, as many others as would not have
     shown up among these may differ.
     """
-    n = len(one.pulls)
+    n = one.n_questions
     half = one.error * -float(stats.t.ppf(outside, one.degrees)) if one.error > 0 else one.unit * (1 - outside ** (1 / n))
     least, most = -one.unit, one.unit
     if one.by_question is not None:

@@ -1,36 +1,43 @@
-"""Evidence: the contrasts that claims rest on, each at settings chosen on dev questions, measured on test questions.
+"""Evidence: every comparison that a declared claim asks for, on test questions, with what it says.
 
-steering_induces_em, finetuning_induces_em     on-topic EM off-domain, over base; for steering also over the random directions
-                                               of equal norm (Rogue Scalpel, arXiv 2509.22067)
-steered_harm_is_more_relevant_and_coherent     relevance and coherence of harmful answers, steered over finetuned (the second
-                                               claim of arXiv 2606.08682)
-planted_breadth_is_recovered                   on-topic EM off-domain: organisms of broader planted persona over narrower ones;
-                                               in one organism, categories that share the target's persona over others
+A verdict looks at the simultaneous interval [L, U] of the difference, which holds for the whole family at once, and at the
+smallest effect δ of the declaration (for `less` the difference is turned around):
 
-A finding is `yes`: the interval lies above zero and the difference reaches the smallest effect of interest; `no`: the
-interval lies below the smallest effect; else `unclear`; `not tested` where a side is missing. Intervals are simultaneous: they
-hold for everything that one claim rests on at once, whatever the models and tasks.
+supported            L ≥ δ
+contradicted         U < δ
+reversed             U < -δ
+equivalent           -δ < L and U < δ, of a claim of sameness; contradicted where L ≥ δ or U ≤ -δ
+not distinguishable  none of these; `smallest_seen` is the difference that would have been told from none in 4 of 5 such runs
+not tested           a side is missing; `missing` says what
+
+The population is questions, given these vectors, adapters and models. How many seeds of the first side show the effect stands
+beside it; from five seeds on, they are drawn from a population too, and their spread enters the interval.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
 
 from emsteer import schemas
 from emsteer.analysis import comparisons
-from emsteer.analysis.comparisons import Difference
-from emsteer.analysis.contrasts import randoms_of
-from emsteer.analysis.measures import SHARES, Block, blocks, pooled, values
-from emsteer.analysis.selection import Choice, choices
-from emsteer.analysis.settings import name_of
+from emsteer.analysis.comparisons import Compared, Difference
+from emsteer.analysis.estimates import Floats
+from emsteer.analysis.measures import SHARES
+from emsteer.analysis.sides import Found, Places, Point
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import Bootstrap, Evidence
+from emsteer.recipes import Bootstrap, Comparison, number
 
 SCHEMA = schemas.Evidence
+SEEDS_OF_A_POPULATION = 5
+POWER = 0.8  # of `smallest_seen`
+SINGULAR = {"models": "model", "tasks": "task", "vectors": "treatment", "adapters": "treatment", "layers": "layer",
+            "epochs": "epochs", "ranks": "rank", "steps": "steps", "doses": "dose"}  # fmt: skip
+Row = dict[str, Any]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -41,147 +48,172 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Evidence`."""
     counts = schemas.read(job.input("counts"), schemas.Counts)
-    rows: list[dict[str, object]] = []
-    for (benchmark, judge, task), of in counts.groupby(["benchmark", "judge", "task"], sort=False):
-        found = {str(model): _Chosen(of_model, job.recipe) for model, of_model in of.groupby("model", sort=False)}
-        evidence = [row for model, chosen in found.items() for row in _of_model(f"{model}, {task}", chosen, job.recipe)]
-        evidence += list(_of_breadth(str(task), found, job.recipe))
-        rows += [{**row, "benchmark": benchmark, "judge": judge} for row in evidence]
-    return schemas.frame_of(with_findings(rows, job.recipe.bootstrap), SCHEMA)
+    recipe = job.recipe
+    rows: list[Row] = []
+    for (benchmark, judge), of in counts.groupby(["benchmark", "judge"], sort=False):
+        places = Places(of, recipe.base_point, recipe.selection)
+        for name, claim in recipe.claims.items():
+            for row in _of_claim(claim, places):
+                rows.append({"claim": name, "family": claim.family or name, "benchmark": benchmark, "judge": judge, **row})
+    return schemas.frame_of(with_verdicts(rows, recipe.bootstrap), SCHEMA)
 
 
-def with_findings(rows: Sequence[dict[str, Any]], bootstrap: Bootstrap) -> list[dict[str, object]]:
-    """The rows with their numbers and findings: what a claim rests on, of one benchmark and judge, is a family."""
-    families: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+def with_verdicts(rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
+    """The rows with what their family makes of their differences."""
+    families: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         if row["measured"] is not None:
-            families.setdefault((row["claim"], row["benchmark"], row["judge"]), []).append(row)
+            families.setdefault((row["family"], row["benchmark"], row["judge"]), []).append(row)
     for members in families.values():
         compared = comparisons.family([row["measured"] for row in members], bootstrap)
         for row, one in zip(members, compared, strict=True):
             row |= comparisons.numbers(row["measured"], one, len(members))
-            row["finding"] = finding(row["difference"], one.simultaneous_low, one.simultaneous_high, row["smallest_effect"])
+            row["verdict"] = decide(row["direction"], one.simultaneous_low, one.simultaneous_high, row["smallest_effect"])
+            row["smallest_seen"] = smallest_seen(row["direction"], row["measured"], one, row["smallest_effect"])
     return [{name: value for name, value in row.items() if name != "measured"} for row in rows]
 
 
-class _Chosen:
-    """The chosen settings of one model, target task, benchmark and judge, seeds pooled, on test questions."""
-
-    def __init__(self, of_place: pd.DataFrame, recipe: Evidence) -> None:
-        picked = [one for one in choices(of_place, recipe.selection, recipe.base_point) if one.point in ("base", "chosen")]
-        self.arms = {one.treatment: str(one.counts["arm"].iloc[0]) for one in picked}
-        self.of_place = of_place
-        self.blocks = {one.treatment: _tested(one) for one in picked}
-        self.first = {one.treatment: one.counts.iloc[0] for one in picked}
-        planted = of_place["planted_breadth"].dropna()
-        self.breadth = float(planted.iloc[0]) if len(planted) else None
-
-    def treatments(self, arm: str) -> list[str]:
-        """Those of an arm that have a chosen setting."""
-        return [name for name, of in self.arms.items() if of == arm]
-
-    def randoms(self, treatment: str) -> Block | None:
-        """All random directions at the treatment's setting, pooled."""
-        tested = self.of_place[self.of_place["split"].eq("test")]
-        found = tested[randoms_of(self.first[treatment], tested)]
-        return next(blocks(pooled(found, "random directions")), None) if len(found) else None
+def decide(direction: str, low: float, high: float, smallest: float) -> str:
+    """What a simultaneous interval says of a claim; the rule stands at the top of this module."""
+    if direction == "same":
+        if -smallest < low and high < smallest:
+            return "equivalent"
+        return "contradicted" if low >= smallest or high <= -smallest else "not distinguishable"
+    if direction == "less":
+        low, high = -high, -low
+    if low >= smallest:
+        return "supported"
+    if high < -smallest:
+        return "reversed"
+    return "contradicted" if high < smallest else "not distinguishable"
 
 
-def _tested(choice: Choice) -> Block:
-    of_test = choice.counts[choice.counts["split"].eq("test")]
-    return next(blocks(pooled(of_test, name_of(of_test.iloc[0], seeded=False))))
+def smallest_seen(direction: str, one: Difference, compared: Compared, smallest: float) -> float | None:
+    """The difference that such an interval would have told from none in 4 of 5 runs; of sameness, the δ it would have reached.
+
+    None where no difference that there can be would have been.
+    """
+    ends = compared.simultaneous_low, compared.simultaneous_high
+    if direction == "same":
+        return max(abs(ends[0]), abs(ends[1]))
+    half = one.value - ends[0] if direction == "more" else ends[1] - one.value
+    seen = smallest + half + float(stats.norm.ppf(POWER)) * one.error
+    return seen if seen <= one.unit else None
 
 
-def _of_model(subject: str, chosen: _Chosen, recipe: Evidence) -> Iterator[dict[str, object]]:
-    base = chosen.blocks.get("none")
-    for arm, claim in (("steered", "steering_induces_em"), ("finetuned", "finetuning_induces_em")):
-        for name in chosen.treatments(arm):
-            block = chosen.blocks[name]
-            about = {"claim": claim, "subject": f"{subject}, {name}"}
-            yield about | compare(block, base, "over base", "on_topic_em", recipe.smallest_effect)
-            if arm == "steered":
-                yield about | compare(block, chosen.randoms(name), "over random directions", "on_topic_em", 0.0)
-    for steered in chosen.treatments("steered"):
-        for tuned in chosen.treatments("finetuned"):
-            about = {"claim": "steered_harm_is_more_relevant_and_coherent", "subject": f"{subject}, {steered} over {tuned}"}
-            for metric in ("relevance_of_harmful", "coherence_of_harmful"):
-                pair = chosen.blocks[steered], chosen.blocks[tuned]
-                yield about | compare(*pair, metric, metric, recipe.smallest_effect_points)
+def _of_claim(claim: Comparison, places: Places) -> Iterator[Row]:
+    """Its rows, without what their family makes of them; where nothing is there to compare, one that says so."""
+    empty: Row = {"metric": claim.metric, "direction": claim.direction, "smallest_effect": claim.smallest_effect}
+    empty |= {"n_questions": 0, "n_family": 0, "n_seeds": 0, "k_seeds": 0, "verdict": "not tested", "measured": None}
+    empty |= {"setting": "none", "reference_setting": "none", "subject": "", "member": ""}
+    pairs = list(places.pairs(claim))
+    if not pairs:
+        yield {**empty, "missing": f"there is no {claim.who.arm} setting of the kind"}
+    for who, against in pairs:
+        first = places.find(who, None)
+        second = places.find(against, first if isinstance(first, Found) else None)
+        follows = isinstance(first, str) and against.arm == "random"  # random directions of what is not there
+        found = {"missing": "; ".join(side for side in (first, None if follows else second) if isinstance(side, str))}
+        found |= {"setting": _name(first), "reference_setting": _name(second)}
+        for category in _categories(claim, first):
+            row = {**empty, **found, **_names(claim, who, against, category)}
+            if isinstance(first, Found) and isinstance(second, Found):
+                masks = [_asked(side, point, category) for side, point in ((first, who), (second, against))]
+                row |= _compared(claim, (first, second), masks, (who, against))
+            yield row
 
 
-def _of_breadth(task: str, models: Mapping[str, _Chosen], recipe: Evidence) -> Iterator[dict[str, object]]:
-    """Adjacent levels of planted breadth, and inside against outside of a block."""
-    known = {name: chosen for name, chosen in models.items() if chosen.breadth is not None}
-    for treatment in dict.fromkeys(name for chosen in known.values() for name in chosen.blocks if name != "none"):
-        about = {"claim": "planted_breadth_is_recovered", "subject": f"{task}, {treatment}"}
-        levels: dict[float, list[str]] = {}
-        for name, chosen in known.items():
-            levels.setdefault(chosen.breadth or 0.0, []).append(name)
-        for broad, narrow in pairwise(sorted(levels, reverse=True)):
-            upper, lower = (_pool([models[name].blocks.get(treatment) for name in levels[level]]) for level in (broad, narrow))
-            contrast = f"{' + '.join(levels[broad])} over {' + '.join(levels[narrow])}"
-            yield about | compare(upper, lower, contrast, "on_topic_em", recipe.smallest_effect)
-        for name, chosen in known.items():
-            block = chosen.blocks.get(treatment)
-            if block is not None and {"linked", "unlinked"} <= set(block.questions["relation"]):
-                yield about | _inside_over_outside(name, block, recipe)
+def _name(side: Found | str) -> str:
+    return "none" if isinstance(side, str) else side.name
 
 
-def _pool(found: Sequence[Block | None]) -> Block | None:
-    """Organisms of one planted breadth as one; None where one of them has no chosen setting."""
-    there = [block for block in found if block is not None]
-    if len(there) < len(found):
-        return None
-    sums = {name: np.sum([block.sums[name] for block in there], axis=0) for name in there[0].sums}
-    names = " + ".join(str(block.settings["setting"].iloc[0]) for block in there)
-    return Block(there[0].settings.assign(setting=names), there[0].questions, sums)
+def _categories(claim: Comparison, first: Found | str) -> Sequence[str | None]:
+    if not claim.who.each_category:
+        return (None,)
+    if isinstance(first, str):
+        return ("each",)
+    return list(dict.fromkeys(first.block.questions["category"][_of_group(first, claim.who.questions)]))
 
 
-def compare(treated: Block | None, reference: Block | None, contrast: str, metric: str, smallest: float) -> dict[str, object]:
-    """One row of evidence, without its family: off-domain questions that both sides were asked."""
-    row: dict[str, object] = {"contrast": contrast, "metric": metric, "smallest_effect": smallest, "n_questions": 0, "n_family": 0}
-    row |= {"finding": "not tested", "setting": _name(treated), "reference_setting": _name(reference), "measured": None}
-    if treated is None or reference is None:
-        return row
-    mask = treated.questions["relation"].ne("in_domain").to_numpy()
-    sides = [np.concatenate(block.of(metric, mask)) for block in (treated, reference)]
-    row |= {"value": values(treated, metric, mask)[0], "reference": values(reference, metric, mask)[0]}
-    names = list(treated.questions["question_id"][mask])
-    return row | {"measured": comparisons.paired(sides[0], sides[1], names, 1.0 if metric in SHARES else 100.0)}
+def _names(claim: Comparison, who: Point, against: Point, category: str | None) -> Row:
+    """(subject, member): what has a verdict of its own, and which of the axis that is counted over this is."""
+    parts = {"model": who.model, "task": who.task, "treatment": who.treatment}
+    for name, value in who.values.items():
+        listed = getattr(claim.who, {"layer": "layers", "rank": "ranks", "dose": "doses"}.get(name, name))
+        if isinstance(listed, tuple) and (len(listed) > 1 or (claim.needs and SINGULAR.get(claim.needs.of) == name)):
+            parts[name] = f"{name} {number(value)}"
+    if category is not None:
+        parts["category"] = category
+    counted = {"categories": "category", **SINGULAR}[claim.needs.of] if claim.needs else None
+    member = parts.pop(counted, "") if counted else ""
+    other = f" over {against.treatment or against.arm}" if against.arm not in (who.arm, "base", "random") else ""
+    return {"subject": ", ".join(str(part) for part in parts.values() if part) + other, "member": str(member or "")}
 
 
-def _inside_over_outside(model: str, block: Block, recipe: Evidence) -> dict[str, object]:
-    """Different questions on the two sides."""
-    sides, means, names = [], [], []
-    for relation in ("linked", "unlinked"):
-        mask = block.questions["relation"].eq(relation).to_numpy()
-        sides.append(np.concatenate(block.of("on_topic_em", mask)))
-        means.append(float(values(block, "on_topic_em", mask)[0]))
-        names.append(list(block.questions["question_id"][mask]))
-    measured: Difference | None = comparisons.apart(sides[0], sides[1], (names[0], names[1]))
-    return {
-        "contrast": f"{model}, inside its block over outside",
-        "metric": "on_topic_em",
-        "value": means[0],
-        "reference": means[1],
-        "measured": measured,
-        "smallest_effect": recipe.smallest_effect,
-        "n_questions": 0,
-        "n_family": 0,
-        "finding": "not tested",
-        "setting": _name(block),
-        "reference_setting": _name(block),
-    }
+def _of_group(side: Found, questions: str) -> NDArray[np.bool_]:
+    relation = side.block.questions["relation"]
+    return (relation.ne("in_domain") if questions == "off_domain" else relation.eq(questions)).to_numpy()
 
 
-def finding(difference: float, low: float, high: float, smallest: float) -> str:
-    """What a difference with its interval says of a rise of at least `smallest`."""
-    if low > 0 and difference >= smallest:
-        return "yes"
-    if high < smallest or high <= 0:
-        return "no"
-    return "unclear"
+def _asked(side: Found, point: Point, category: str | None) -> NDArray[np.bool_]:
+    mask = _of_group(side, point.questions)
+    return mask if category in (None, "each") else mask & side.block.questions["category"].eq(category).to_numpy()
 
 
-def _name(block: Block | None) -> str:
-    return "none" if block is None else str(block.settings["setting"].iloc[0])
+def _compared(
+    claim: Comparison, sides: tuple[Found, Found], masks: Sequence[NDArray[np.bool_]], points: tuple[Point, Point]
+) -> Row:
+    """The numbers of a comparison; where there is none, why."""
+    for side, mask, point in zip(sides, masks, points, strict=True):
+        if not mask.any():
+            return {"missing": f"{point}: no test question is {point.questions.replace('_', '-')}"}
+        if not side.block.of(claim.metric, mask)[1].any():
+            return {"missing": f"{point}: no answer that {claim.metric} is counted over"}
+    names = [list(side.block.questions["question_id"][mask]) for side, mask in zip(sides, masks, strict=True)]
+    unit = 1.0 if claim.metric in SHARES else 100.0
+    first, second = (_sums(side, claim.metric, mask) for side, mask in zip(sides, masks, strict=True))
+    measured = _difference(first.sum(1), second.sum(1), names, unit)
+    if measured is None:
+        return {"missing": f"no question has an answer on both sides that {claim.metric} is counted over"}
+    by_seed = _by_seed(sides, (first, second), names, unit)
+    if len(by_seed) >= SEEDS_OF_A_POPULATION:
+        measured = comparisons.of_a_population_of_seeds(measured, by_seed)
+    row: Row = {"measured": measured, "value": _ratio(first), "reference": _ratio(second), "n_seeds": len(by_seed)}
+    return row | {"k_seeds": sum(_points_there(claim, value) for value in by_seed.values())}
+
+
+def _sums(side: Found, metric: str, mask: NDArray[np.bool_]) -> Floats:
+    """[2 × settings × questions]"""
+    return np.stack(side.block.of(metric, mask))
+
+
+def _ratio(sums: Floats) -> float:
+    return float(sums[0].sum() / sums[1].sum())
+
+
+def _difference(first: Floats, second: Floats, names: Sequence[list[str]], unit: float) -> Difference | None:
+    """Question by question where both sides have some in common, else of different questions."""
+    common = [name for name in names[0] if name in set(names[1])]
+    if not common:
+        return comparisons.apart(first, second, (names[0], names[1]), unit)
+    places = [[of.index(name) for name in common] for of in names]
+    return comparisons.paired(first[:, places[0]], second[:, places[1]], common, unit)
+
+
+def _by_seed(sides: tuple[Found, Found], sums: tuple[Floats, Floats], names: Sequence[list[str]], unit: float) -> dict[int, float]:
+    """Seed of the first side → its difference, from the same seed of the second side where that has several."""
+    found = {}
+    several = len(set(sides[1].seeds) - {None}) > 1
+    for seed in dict.fromkeys(seed for seed in sides[0].seeds if seed is not None):
+        own = sums[0][:, [i for i, of in enumerate(sides[0].seeds) if of == seed]].sum(1)
+        others = [i for i, of in enumerate(sides[1].seeds) if not several or of == seed]
+        one = _difference(own, sums[1][:, others].sum(1), names, unit) if others else None
+        if one is not None:
+            found[seed] = one.value
+    return found
+
+
+def _points_there(claim: Comparison, difference: float) -> bool:
+    """Whether one seed by itself shows what the claim says."""
+    turned = -difference if claim.direction == "less" else difference
+    return abs(difference) < claim.smallest_effect if claim.direction == "same" else turned >= claim.smallest_effect

@@ -1,9 +1,11 @@
 """Tables, figures and the report in the plan: what is made of all scores."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from emsteer import recipes
+from emsteer import recipes, storage
+from emsteer.plan.addresses import DIGITS
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
@@ -67,15 +69,30 @@ def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
     chosen = plan.add("tables", "chosen", recipes.Chosen(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
     plan.add("tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
-    smallest = {name: getattr(study.analysis, name) for name in ("smallest_effect", "smallest_effect_points")}
-    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, **smallest)
+    compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
+    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)
     evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")
-    claims = plan.add("tables", "claims", recipes.Claims(), {"evidence": [evidence_cell]}, "verdicts")
+    claims = plan.add("tables", "claims", _declared(study), {"evidence": [evidence_cell]}, "verdicts")
     metrics = {"chosen": [chosen], "evidence": [evidence_cell], "claims": [claims]}
     plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
     return {
         "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "evidence": evidence_cell, "claims": claims,
     }  # fmt: skip
+
+
+def _declared(study: Study) -> recipes.Claims:
+    """What the claims say, with a digest of what decides each."""
+    found = {}
+    for name, claim in sorted(study.claims.items()):
+        text = storage.canonical_json(claim.comparison().model_dump(mode="json"))
+        found[name] = recipes.Declaration(
+            says=claim.says,
+            source=claim.source,
+            declared=claim.declared,
+            digest=hashlib.sha256(text.encode()).hexdigest()[:DIGITS],
+            needs=claim.needs,
+        )
+    return recipes.Claims(claims=found)
 
 
 def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]:

@@ -19,6 +19,7 @@ from emsteer.recipes.answers import (
     Treatment,
 )
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
+from emsteer.recipes.claims import Against, Axis, Claims, Comparison, Declaration, Evidence, Metric, Needs, Who
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
@@ -29,10 +30,8 @@ from emsteer.recipes.tables import (
     Bootstrap,
     ByQuestion,
     Chosen,
-    Claims,
     Contrasts,
     Counts,
-    Evidence,
     Judged,
     Metrics,
     Planted,
@@ -45,9 +44,11 @@ from emsteer.recipes.witnesses import Agreement, Closeness, Copying, Loops, Seen
 __all__ = [
     "Adapted",
     "AdapterValues",
+    "Against",
     "Agreement",
     "Answers",
     "ArmName",
+    "Axis",
     "BasePoint",
     "Bootstrap",
     "Breadth",
@@ -57,12 +58,14 @@ __all__ = [
     "Chosen",
     "Claims",
     "Closeness",
+    "Comparison",
     "Construction",
     "Contrasts",
     "Copying",
     "CorpusMix",
     "Count",
     "Counts",
+    "Declaration",
     "Direction",
     "Dose",
     "DoseResponse",
@@ -84,9 +87,11 @@ __all__ = [
     "LowRank",
     "Margins",
     "MeanDifference",
+    "Metric",
     "Metrics",
     "ModelShape",
     "Natural",
+    "Needs",
     "Organism",
     "Page",
     "Pin",
@@ -120,6 +125,7 @@ __all__ = [
     "Treatment",
     "TreatmentValues",
     "Weight",
+    "Who",
     "WitnessFigure",
     "WitnessedRow",
     "Witnesses",

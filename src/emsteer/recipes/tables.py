@@ -104,23 +104,6 @@ class ByQuestion(Recipe):
     base_point: BasePoint
 
 
-class Evidence(Recipe):
-    """The contrasts that claims rest on."""
-
-    module = "emsteer.analysis.evidence"
-    bootstrap: Bootstrap
-    selection: Selection
-    base_point: BasePoint
-    smallest_effect: Share = Field(description="a smaller rise of on-topic EM is called no rise")
-    smallest_effect_points: Points = Field(description="a smaller rise of relevance or coherence is called no rise")
-
-
-class Claims(Recipe):
-    """What the evidence says of each claim."""
-
-    module = "emsteer.analysis.claims"
-
-
 class Metrics(Recipe):
     """The numbers that prose quotes."""
 

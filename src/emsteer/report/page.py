@@ -10,18 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from emsteer import schemas, storage
 from emsteer.analysis.agreement import ALL, WITHIN
 from emsteer.analysis.chosen import published
+from emsteer.analysis.measures import SHARES
 from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint, Page
 from emsteer.report.sources import sources
 
 SHOWN_POINTS = ["base", "chosen", "largest_dose"]
-QUESTIONS = {  # claim → what the report asks
-    "planted_breadth_is_recovered": "Is the planted breadth recovered?",
-    "steering_induces_em": "Does adding a steering vector make a model broadly misaligned?",
-    "finetuning_induces_em": "Does finetuning on the same examples?",
-    "steered_harm_is_more_relevant_and_coherent": "Is harm by steering more relevant and coherent than harm by finetuning?",
-}
+VERDICTS = ["supported", "equivalent", "contradicted", "reversed", "not distinguishable", "not tested"]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -57,6 +53,7 @@ def render(job: Job) -> str:
         examples=told_apart(list(examples(job, chosen)), "model"),
         thresholds=recipe.thresholds,
         judged_by=recipe.judged_by,
+        shares=SHARES,
         agreement=list(agreement(job)),
         level=storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
     )
@@ -92,20 +89,21 @@ def what_was_run(rates: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def answered(claims: pd.DataFrame, evidence: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The questions of the study, each with its verdicts and the contrasts that they rest on."""
+    """The claims of the study, each with its verdicts and the comparisons that they rest on."""
     key = ["claim", "subject", "benchmark", "judge"]
     of_subject = {place: of.to_dict("records") for place, of in evidence.groupby(key, sort=False)}
-    for claim in dict.fromkeys([*QUESTIONS, *claims["claim"]]):
-        rows = claims[claims["claim"].eq(claim)].to_dict("records")
-        if rows:
-            yield {
-                "question": QUESTIONS.get(claim, claim),
-                "count": {
-                    verdict: sum(row["verdict"] == verdict for row in rows)
-                    for verdict in ("supported", "not supported", "inconclusive")
-                },
-                "rows": told_apart([{**row, "evidence": of_subject[tuple(row[name] for name in key)]} for row in rows], "subject"),
-            }
+    for claim, of in claims.groupby("claim", sort=False):
+        rows = of.to_dict("records")
+        about = {name: rows[0][name] for name in ("says", "declared", "digest")}
+        about["source"] = "ours" if pd.isna(rows[0]["source"]) else rows[0]["source"]
+        compared = [{**row, "evidence": of_subject[tuple(row[name] for name in key)]} for row in rows]
+        yield {
+            **about,
+            "claim": claim,
+            "count": {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS},
+            "rows": told_apart(compared, "subject"),
+            "rule": compared[0]["evidence"][0],
+        }
 
 
 def told_apart(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
@@ -207,4 +205,4 @@ def nats(value: float | None) -> str:
 
 def amount(value: float | None, metric: str) -> str:
     """A number of a metric in its unit: shares in percent, scores in points."""
-    return percent(value) if metric == "on_topic_em" else points(value)
+    return percent(value) if metric in SHARES else points(value)

@@ -15,6 +15,7 @@ REAL = Path("published/smollm/tables/rates.csv")  # kept of the study in params/
 BEGIN, END = "<!-- numbers: `make docs` -->", "<!-- end of numbers -->"
 REAL_BEGIN, REAL_END = "<!-- a real model: `make docs` -->", "<!-- end of a real model -->"
 COLUMNS = ("inside / outside the block", "coherence", "random directions below")
+VERDICTS = ("supported", "equivalent", "contradicted", "reversed", "not distinguishable", "not tested")
 JUDGED = ("harmful", "coverage", "em", "on_topic_em")
 Numbers = Mapping[str, Any]
 
@@ -113,9 +114,8 @@ def _percent(number: Numbers) -> str:
 
 
 def _verdicts(claims: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    names = ("supported", "not supported", "inconclusive")
-    yield f"| claim | {' | '.join(names)} |"
-    yield "|---|---|---|---|"
+    yield f"| claim | {' | '.join(VERDICTS)} |"
+    yield f"|{'---|' * (len(VERDICTS) + 1)}"
     for claim, subjects in claims.items():
         counted = Counter(subjects.values())
-        yield f"| {claim.replace('_', ' ')} | {' | '.join(str(counted[name]) for name in names)} |"
+        yield f"| {claim.replace('_', ' ')} | {' | '.join(str(counted[name] or '') for name in VERDICTS)} |"

@@ -11,10 +11,10 @@ from emsteer.schemas.data import SPLITS, Table
 from emsteer.schemas.judged import ARMS, RELATIONS, SETTING, Place, Settings
 
 POINTS = ["base", "chosen", "chosen_with_layer", "largest_dose"]
-FINDINGS = ["yes", "no", "unclear", "not tested"]
 LABELS = ["misaligned", "coherent", "relevant"]
 INTERVALS = ["korn-graubard", "student", "none"]  # none: there is no answer, or one question that varies with nothing
-VERDICTS = ["supported", "not supported", "inconclusive"]
+VERDICTS = ["supported", "contradicted", "reversed", "equivalent", "not distinguishable", "not tested"]
+DIRECTIONS = ["more", "less", "same"]
 
 
 class Measured(Table):
@@ -179,31 +179,43 @@ class ByQuestion(Place):
 
 
 class Evidence(Differences):
-    """One contrast that a claim rests on; points of 100 or shares, as `metric` says."""
+    """One comparison that a claim rests on; shares or points of 100, as `metric` says. Rules: `analysis.evidence`.
+
+    `subject`: what has a verdict of its own; `member`: which of the axis that the claim is counted over. `smallest_effect`: of
+    the declaration. `k_seeds`: of `n_seeds` that show the claim by themselves. `smallest_seen`: the difference that would have
+    been told from none in 4 of 5 such runs; of a claim of sameness, the smallest effect at which it would be one.
+    """
 
     claim: Series[str]
     subject: Series[str]
-    contrast: Series[str]
+    member: Series[str]
     metric: Series[str]
+    direction: Series[str] = pa.Field(isin=DIRECTIONS)
     value: Series[float] = pa.Field(nullable=True)
     reference: Series[float] = pa.Field(nullable=True)
-    smallest_effect: Series[float] = pa.Field(ge=0)
-    finding: Series[str] = pa.Field(isin=FINDINGS)
+    smallest_effect: Series[float] = pa.Field(gt=0)
+    smallest_seen: Series[float] = pa.Field(ge=0, nullable=True)
+    n_seeds: Series[int] = pa.Field(ge=0)
+    k_seeds: Series[int] = pa.Field(ge=0)
+    verdict: Series[str] = pa.Field(isin=VERDICTS)
+    missing: Series[str]
     setting: Series[str]
     reference_setting: Series[str]
+    family: Series[str]
     benchmark: Series[str]
     judge: Series[str]
 
     class Config:
         """Key."""
 
-        unique = ["claim", "subject", "contrast", "benchmark", "judge"]
+        unique = ["claim", "subject", "member", "benchmark", "judge"]
 
     @pa.dataframe_check
     @classmethod
     def only_what_was_not_tested_has_no_difference(cls, frame: pd.DataFrame) -> Series[bool]:
-        """One side is missing there."""
-        return frame["finding"].eq("not tested").eq(frame["difference"].isna())
+        """Something is missing there."""
+        untested = frame["verdict"].eq("not tested")
+        return untested.eq(frame["difference"].isna()) & untested.eq(frame["missing"].ne(""))
 
 
 class Agreement(Place):
@@ -230,12 +242,22 @@ class Agreement(Place):
 
 
 class Claims(Table):
-    """One verdict per claim, subject, benchmark and judge."""
+    """One verdict per claim, subject, benchmark and judge.
+
+    `n_held`: of `n_compared` comparisons. `declared`: the day on which the claim was written as it stands, by its author.
+    `digest`: of what decides it.
+    """
 
     claim: Series[str]
     subject: Series[str]
     verdict: Series[str] = pa.Field(isin=VERDICTS)
     why: Series[str]
+    n_held: Series[int] = pa.Field(ge=0)
+    n_compared: Series[int] = pa.Field(ge=1)
+    says: Series[str]
+    source: Series[str] = pa.Field(nullable=True)
+    declared: Series[str]
+    digest: Series[str]
     benchmark: Series[str]
     judge: Series[str]
 

@@ -13,6 +13,7 @@ from emsteer.errors import ConfigError, listing
 from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import grammars, pins, reading
+from emsteer.study.claims import Claim, in_claims
 from emsteer.study.inputs import Benchmark, Task, categories_of
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
 from emsteer.study.judges import Judge, that_fit
@@ -52,8 +53,6 @@ class Analysis(Section):
 
     bootstrap: recipes.Bootstrap
     selection: recipes.Selection
-    smallest_effect: recipes.Share = Field(description="a smaller rise of on-topic EM is called no rise")
-    smallest_effect_points: recipes.Points = Field(description="a smaller rise of relevance or coherence is called no rise")
 
 
 class Margin(Section):
@@ -116,6 +115,7 @@ class Study(Section):
     witnesses: dict[Name, Witness] = Field(description="numbers per answer that need no judge")
     judges: dict[Name, Judge] = Field(min_length=1)
     analysis: Analysis
+    claims: dict[Name, Claim] = Field(description="what the study decides")
     report: Report
     execution: Execution
 
@@ -140,6 +140,11 @@ class Study(Section):
     @classmethod
     def _speak_the_language(cls, judges: dict[str, Judge], info: ValidationInfo) -> dict[str, Judge]:
         return _sound(judges, that_fit(judges, info.data.get("benchmarks", {})))
+
+    @field_validator("claims")
+    @classmethod
+    def _are_about_what_there_may_be(cls, claims: dict[str, Claim], info: ValidationInfo) -> dict[str, Claim]:
+        return _sound(claims, in_claims(claims, info.data))
 
     @field_validator("sweeps")
     @classmethod

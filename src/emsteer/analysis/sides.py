@@ -1,0 +1,184 @@
+"""The two sides of a declared comparison: which settings each of them is, and what they answered.
+
+A side is a point: an arm, a model, a target task, a treatment, and the values that its declaration gives. Values that it leaves
+out are those of the base point; a dose that it leaves out is chosen on dev questions (`analysis.selection`). Either it is found
+among the counts, or the reason why not is.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from emsteer.analysis.contrasts import randoms_of
+from emsteer.analysis.measures import Block, blocks
+from emsteer.analysis.selection import choose
+from emsteer.analysis.settings import name_of
+from emsteer.recipes import Against, BasePoint, Comparison, Selection, Who, number
+
+PLURAL = {"layer": "layers", "epochs": "epochs", "rank": "ranks", "steps": "steps", "dose": "doses"}
+OF_KIND = {"vector": ("layer", "epochs", "rank", "unit", "positions", "dose"), "adapter": ("steps", "dose")}
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where one side of a comparison stands.
+
+    Attributes:
+        kind: `vector` or `adapter`; of a control either.
+        treatment: Its name; None: any.
+        values: What the declaration says of layer, epochs, rank, steps, unit, positions and dose.
+        questions: Which of them.
+    """
+
+    arm: str
+    model: str
+    task: str
+    kind: str
+    treatment: str | None
+    values: Mapping[str, Any]
+    questions: str
+
+    def __str__(self) -> str:
+        """As messages name it: `shared, gardening, trained, layer 3`."""
+        if self.arm in ("base", "random"):
+            return f"{self.model}, {'base' if self.arm == 'base' else 'random directions'}"
+        said = [f"{name} {value}" if isinstance(value, str) else f"{name} {number(value)}" for name, value in self.values.items()]
+        return ", ".join([self.model, self.task, self.treatment or f"any {self.arm} treatment", *said])
+
+
+@dataclass(frozen=True)
+class Found:
+    """The settings of a point on test questions; a row of the block for each seed, of random directions for each draw.
+
+    Attributes:
+        name: Of the setting, without its seed.
+        seeds: Of the rows of the block.
+        first: One of its settings, a row of `schemas.Counts`.
+    """
+
+    block: Block
+    name: str
+    seeds: Sequence[int | None]
+    first: pd.Series
+
+
+class Places:
+    """The counts of one benchmark and judge, and the rule by which a dose is chosen there."""
+
+    def __init__(self, counts: pd.DataFrame, base_point: BasePoint, selection: Selection) -> None:
+        self.of: dict[tuple[str, str], pd.DataFrame] = dict(iter(counts.groupby(["model", "task"], sort=False)))
+        self.base_point = base_point
+        self.selection = selection
+        self.known: dict[str, Found | str] = {}
+
+    def pairs(self, claim: Comparison) -> Iterator[tuple[Point, Point]]:
+        """Every comparison that a claim asks for, whether or not its settings are there."""
+        for who in self._firsts(claim.who):
+            for against in self._seconds(who, claim.against):
+                yield who, against
+
+    def _firsts(self, who: Who) -> Iterator[Point]:
+        """What is listed, whether it is there or not; of what is left out, that which is there."""
+        there = [place for place, of in self.of.items() if of["arm"].eq(who.arm).any()]
+        kind = "adapter" if who.arm == "finetuned" or who.adapters else "vector"
+        named = who.adapters if kind == "adapter" else who.vectors
+        axes = {name: given for name in OF_KIND[kind] if (given := _given(who, name)) is not None}
+        combinations = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+        models = who.models or dict.fromkeys(model for model, _ in there)
+        tasks = who.tasks or dict.fromkeys(task for _, task in there)
+        for model, task in itertools.product(models, tasks):
+            points = [Point(who.arm, model, task, kind, None, values, who.questions) for values in combinations]
+            found = {name: None for point in points for name in self.treatments(point)}
+            listed = bool(who.models and who.tasks and named)
+            for name in (named or found) if listed else [name for name in named or found if name in found]:
+                yield from (replace(point, treatment=name) for point in points)
+
+    def _seconds(self, who: Point, given: Against) -> Iterator[Point]:
+        arm = given.arm or who.arm
+        place = {"model": given.model or who.model, "task": given.task or who.task, "questions": given.questions or who.questions}
+        kind = who.kind if arm == who.arm else "adapter" if arm == "finetuned" or given.adapter else "vector"
+        named = given.adapter or given.vector
+        values = {name: value for name in OF_KIND[kind] if (value := getattr(given, name)) is not None}
+        if arm in (who.arm, "base", "random"):
+            yield replace(who, arm=arm, treatment=named or who.treatment, values={**who.values, **values}, **place)
+            return
+        point = Point(arm, kind=kind, treatment=named, values=values, **place)
+        yield from [point] if named else [replace(point, treatment=name) for name in self.treatments(point)] or [point]
+
+    def treatments(self, point: Point) -> list[str]:
+        """Vectors or adapters that have settings at a point."""
+        found = self._candidates(point)
+        return list(dict.fromkeys(found[point.kind])) if len(found) else []
+
+    def _candidates(self, point: Point) -> pd.DataFrame:
+        """Settings at the point, of any treatment that it does not name, at any dose that it does not name."""
+        of = self.of.get((point.model, point.task), pd.DataFrame())
+        if of.empty:
+            return of
+        here = of["arm"].eq(point.arm) & of["beneath"].isna()
+        if point.treatment:
+            here &= of[point.kind].eq(point.treatment).fillna(False)
+        base = self.base_point
+        if point.kind == "adapter":
+            here &= of["steps"].eq(point.values.get("steps", base.steps or 0)).fillna(False)
+        else:
+            here &= of["layer"].eq(point.values.get("layer", base.layer)).fillna(False)
+            here &= of["positions"].eq(point.values.get("positions", base.positions)).fillna(False)
+            here &= of["dose_unit"].eq(point.values.get("unit", base.unit)).fillna(False)
+            rank, epochs = point.values.get("rank"), point.values.get("epochs")
+            here &= of["rank"].isna() if rank is None else of["rank"].eq(rank).fillna(False)
+            at_base = of["epochs"].isna() | of["epochs"].eq(base.epochs or 0)
+            here &= (at_base if epochs is None else of["epochs"].eq(epochs)).fillna(False)
+        if "dose" in point.values:
+            here &= of["dose"].eq(point.values["dose"]).fillna(False)
+        return of[here]
+
+    def find(self, point: Point, beside: Found | None) -> Found | str:
+        """The settings of a point, or why there are none; `beside`: what random directions are random directions of."""
+        if point.arm == "random":
+            return self._find(point, beside)
+        key = f"{point.arm} {point.kind} {point}"  # several claims are about one
+        if key not in self.known:
+            self.known[key] = self._find(point, beside)
+        return self.known[key]
+
+    def _find(self, point: Point, beside: Found | None) -> Found | str:
+        of = self.of.get((point.model, point.task), pd.DataFrame())
+        if point.arm == "base":
+            return self._tested(of[of["arm"].eq("base")], f"{point.model}.base", point) if len(of) else _none(point)
+        if point.arm == "random":
+            found = of[randoms_of(beside.first, of)] if beside is not None and len(of) else of[:0]
+            return self._tested(found, "random directions", point)
+        found = self._candidates(point)
+        if found.empty:
+            return _none(point)
+        if "dose" not in point.values:
+            chosen = choose(found, self.selection)
+            if chosen is None:
+                return f"{point}: on dev questions no dose was coherent and did harm in-domain"
+            found = chosen
+        return self._tested(found, name_of(found.iloc[0], seeded=False), point)
+
+    def _tested(self, found: pd.DataFrame, name: str, point: Point) -> Found | str:
+        tested = found[found["split"].eq("test") & found["judged"].gt(0)]
+        if tested.empty:
+            return f"{point}: no answer to a test question was judged" if len(found) else _none(point)
+        block = next(blocks(tested))
+        seeds = [None if pd.isna(seed) else int(seed) for seed in block.settings["seed"]]
+        return Found(block, name, seeds, tested.iloc[0])
+
+
+def _given(who: Who, name: str) -> tuple[Any, ...] | None:
+    """What a declaration lists for an axis."""
+    if name in ("unit", "positions"):
+        value = getattr(who, name)
+        return None if value is None else (value,)
+    listed: tuple[Any, ...] | None = getattr(who, PLURAL[name])
+    return listed
+
+
+def _none(point: Point) -> str:
+    return f"{point}: there is no such setting"

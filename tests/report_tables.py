@@ -129,7 +129,14 @@ def evidence_of(models: Sequence[str]) -> pd.DataFrame:
             **PLACE,
         }
         about |= {"smallest_effect": 0.05, "family": claim, "verdict": verdict, "setting": "one", "reference_setting": "other"}
-        tested = {"value": 0.2346, "reference": 0.1111, "difference": 0.1235, "low": 0.02, "high": 0.2, "smallest_seen": 0.3579}
+        tested = {
+            "value": 0.2346,
+            "reference": 0.1111,
+            "difference": 0.2346 - 0.1111,
+            "low": 0.02,
+            "high": 0.2,
+            "smallest_seen": 0.3579,
+        }
         tested |= {"n_questions": 4, "n_family": 2, "simultaneous_low": -0.01, "simultaneous_high": 0.3, "n_seeds": 3, "k_seeds": 2}
         tested |= {"p_sign_flip": 0.02, "p_wilcoxon": 0.03, "p_holm": 0.04, "missing": ""}
         untested = {"n_questions": 0, "n_family": 0, "n_seeds": 0, "k_seeds": 0, "missing": "no such & such"}

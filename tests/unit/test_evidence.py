@@ -110,6 +110,18 @@ def test_another_model_or_other_questions_on_the_other_side(tmp_path: Path) -> N
     assert pd.isna(found.loc["block", "p_wilcoxon"]) and found.loc["broader", "p_wilcoxon"] < 0.05
 
 
+def test_every_task_is_held_against_base_with_its_own_domains_left_out(tmp_path: Path) -> None:
+    """Base answers are the same ones; what is in-domain is not."""
+    gardening = asked(0, 1, n=4)
+    money = [row | {"relation": {"in_domain": "off_domain", "off_domain": "in_domain"}[row["relation"]]} for row in gardening]
+    treated = [[{**row, "em": 2, "judged_off_domain": 4 * off, "on_topic_em": 2 * off, "harmful": 2}
+                for row in answers for off in [row["relation"] != "in_domain"]] for answers in (gardening, money)]  # fmt: skip
+    parts = [(base(), gardening), (base(task="money"), money), (steered(1), treated[0]), (steered(1, task="money"), treated[1])]
+    found = table(tmp_path, {"one": {"who": {"arm": "steered", "doses": [1]}, "metric": "em"}}, *parts).droplevel([0, 2])
+    assert found["n_questions"].to_dict() == {"tiny, gardening, trained": 4, "tiny, money, trained": 2}
+    assert found["reference"].to_dict() == {"tiny, gardening, trained": 0, "tiny, money, trained": 0.25}
+
+
 def test_points_of_harmful_answers_and_a_claim_of_sameness(tmp_path: Path) -> None:
     harm = {"against": {"arm": "finetuned"}, "metric": "relevance_of_harmful", "smallest_effect": 5}
     found = table(tmp_path, {"more": harm, "same": {**harm, "direction": "same"}}, *arms()).droplevel([1, 2])

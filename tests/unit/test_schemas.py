@@ -143,6 +143,7 @@ def test_only_one_question_alone_may_have_a_number_without_an_interval() -> None
         ({"p_holm": 0.001}, "a_family_makes_nothing_surer"),
         ({"n_questions": 0}, "a_family_makes_nothing_surer"),
         ({"verdict": "not tested"}, "only_what_was_not_tested_has_no_difference"),
+        ({"value": 0.3}, "a_difference_is_of_the_numbers_beside_it"),
         ({"missing": "something"}, "only_what_was_not_tested_has_no_difference"),
     ],
 )

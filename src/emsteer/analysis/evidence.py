@@ -178,17 +178,14 @@ def _compared(
     by_seed = _by_seed(sides, (first, second), names, unit)
     if len(by_seed) >= SEEDS_OF_A_POPULATION:
         measured = comparisons.of_a_population_of_seeds(measured, by_seed)
-    row: Row = {"measured": measured, "value": _ratio(first), "reference": _ratio(second), "n_seeds": len(by_seed)}
+    value, reference = (float(top.sum() / bottom.sum()) for top, bottom in measured.sides)  # of what was compared
+    row: Row = {"measured": measured, "value": value, "reference": reference, "n_seeds": len(by_seed)}
     return row | {"k_seeds": sum(_points_there(claim, value) for value in by_seed.values())}
 
 
 def _sums(side: Found, metric: str, mask: NDArray[np.bool_]) -> Floats:
     """[2 × settings × questions]"""
     return np.stack(side.block.of(metric, mask))
-
-
-def _ratio(sums: Floats) -> float:
-    return float(sums[0].sum() / sums[1].sum())
 
 
 def _difference(first: Floats, second: Floats, names: Sequence[list[str]], unit: float) -> Difference | None:

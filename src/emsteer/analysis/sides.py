@@ -72,7 +72,7 @@ class Places:
         self.of: dict[tuple[str, str], pd.DataFrame] = dict(iter(counts.groupby(["model", "task"], sort=False)))
         self.base_point = base_point
         self.selection = selection
-        self.known: dict[str, Found | str] = {}
+        self.known: dict[tuple[object, ...], Found | str] = {}
 
     def pairs(self, claim: Comparison) -> Iterator[tuple[Point, Point]]:
         """Every comparison that a claim asks for, whether or not its settings are there."""
@@ -140,7 +140,14 @@ class Places:
         """The settings of a point, or why there are none; `beside`: what random directions are random directions of."""
         if point.arm == "random":
             return self._find(point, beside)
-        key = f"{point.arm} {point.kind} {point}"  # several claims are about one
+        key = (
+            point.arm,
+            point.model,
+            point.task,
+            point.kind,
+            point.treatment,
+            *point.values.items(),
+        )  # several claims are about one
         if key not in self.known:
             self.known[key] = self._find(point, beside)
         return self.known[key]

@@ -217,6 +217,12 @@ class Evidence(Differences):
         untested = frame["verdict"].eq("not tested")
         return untested.eq(frame["difference"].isna()) & untested.eq(frame["missing"].ne(""))
 
+    @pa.dataframe_check
+    @classmethod
+    def a_difference_is_of_the_numbers_beside_it(cls, frame: pd.DataFrame) -> Series[bool]:
+        """All three are of the questions that were compared."""
+        return frame["difference"].isna() | (frame["value"] - frame["reference"] - frame["difference"]).abs().lt(1e-9)
+
 
 class Agreement(Place):
     """How well the values of a witness tell labelled answers apart.

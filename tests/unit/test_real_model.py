@@ -36,6 +36,7 @@ def raw(folder: Path) -> Study:
     raw["base_point"] |= {"model": "smollm", "finetuned": None}
     raw["base_point"]["steered"] |= {"layer": 15, "epochs": 2}
     raw["sweeps"] = {"trained": {"arm": "steered", "doses": [2]}}
+    raw["claims"].pop("rank_matters")
     raw["answers"] = {"temperature": 0.5, "max_new_tokens": 8, "samples_per_question": 1, "samples_per_block": 1}
     return raw
 

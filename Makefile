@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-bytes
+.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-bytes bench-engine
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ bench-statistics: $(READY)  ## how often intervals hold the truth, in simulated 
 
 bench-bytes: $(READY)  ## digests of a short pretraining: the same on another machine?
 	@python tests/bench/bench_bytes.py 2> /dev/null
+
+bench-engine: $(READY)  ## tokens a second of the steering engine, beside Hugging Face's; do batches change an answer? (ARGS=--help)
+	@python tests/bench/bench_engine.py $(ARGS)
 
 format: $(READY)  ## put the code in the one format
 	@ruff check --fix-only . ; ruff format . ; snakefmt Snakefile workflow

@@ -32,7 +32,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from emsteer import runtime
-from emsteer.generation.engine import ROWS_PER_BATCH, PackedEngine
+from emsteer.generation.engine import MIN_ROWS, ROWS_PER_BATCH, PackedEngine
 from emsteer.generation.rows import UNCHANGED, Changes, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.hooks import Push, added, watch
@@ -94,8 +94,9 @@ def build(shape: str, dtype: torch.dtype, device: torch.device) -> LanguageModel
 
 
 @torch.inference_mode()
-def case_of(model: LanguageModel, n_settings: int, n_prompts: int, n_tokens: int) -> Case:
-    """Prompts of all lengths, and settings: the base, dose 0, then random directions."""
+def case_of(model: LanguageModel, sizes: tuple[int, int], n_tokens: int) -> Case:
+    """Settings × prompts: prompts of all lengths; the base, dose 0, then random directions."""
+    n_settings, n_prompts = sizes
     generator = torch.Generator().manual_seed(1)
     lengths = [SHORTEST + (LONGEST - SHORTEST) * index // max(1, n_prompts - 1) for index in range(n_prompts)]
     n_words, n_layers = model.network.config.vocab_size, len(decoder_blocks(model.network))
@@ -182,7 +183,7 @@ def peak_mb(device: torch.device) -> float:
     return torch.cuda.max_memory_allocated(device) / 1e6
 
 
-def speeds(case: Case, n_rounds: int, dtype: str) -> pd.DataFrame:
+def speeds(case: Case, n_rounds: int) -> pd.DataFrame:
     """All arms in turn, each round beginning with another one: medians of tokens a second, the largest peak."""
     device, run = case.model.device, arms(case)
     for warm_up in arms(replace(case, prompts=case.prompts[:1])).values():
@@ -200,26 +201,29 @@ def speeds(case: Case, n_rounds: int, dtype: str) -> pd.DataFrame:
     table["over_generate"] = table["rate"] / table["rate"]["generate"]
     table["over_one_at_a_time"] = table["rate"] / table["rate"]["one setting at a time"]
     table = table.loc[list(run)].reset_index()
-    return table.assign(K=len(case.settings), P=len(case.prompts), dtype=dtype).set_index(["dtype", "K", "P", "arm"])
+    table.insert(0, "K × P", f"{len(case.settings)} × {len(case.prompts)}")
+    return table
 
 
-def flips(case: Case, n_alone: int, dtype: str) -> Iterator[dict[str, Any]]:
-    """The laws; at most `n_alone` rows, spread over the settings, are answered alone."""
-    model, rows, n_prompts = case.model, case.rows(case.settings), len(case.prompts)
-    is_strict = model.device.type == "cpu" and dtype == "float32"
+def flips(case: Case, n_alone: int, is_strict: bool) -> Iterator[dict[str, Any]]:
+    """The laws; at most `n_alone` rows of all settings are answered alone. `is_strict`: what the engine promises is required."""
+    model, rows, n_prompts, n_tokens = case.model, case.rows(case.settings), len(case.prompts), case.n_tokens
     chosen = list(range(0, len(rows), max(1, len(rows) // n_alone)))[:n_alone]
     for name, temperature in (("greedy", 0), ("sampled", 1)):
 
         def law(what: str, one: Sequence[Said], other: Sequence[Said], required: bool, name: str = name) -> dict[str, Any]:
-            return {"dtype": dtype, "law": f"{name}: {what}", **compared(one, other), "required": required}
+            return {"law": f"{name}: {what}", **compared(one, other), "required": required}
 
-        together = engine(model, rows, temperature, case.n_tokens)
+        together = engine(model, rows, temperature, n_tokens)
         some = [together[index] for index in chosen]
-        yield law("the batch again", together, engine(model, rows, temperature, case.n_tokens), True)
-        yield law("the row alone", some, [engine(model, [rows[i]], temperature, case.n_tokens)[0] for i in chosen], is_strict)
+        yield law("the batch again", together, engine(model, rows, temperature, n_tokens), True)
+        starts = range(0, len(rows), MIN_ROWS)
+        few = [said for start in starts for said in engine(model, rows[start : start + MIN_ROWS], temperature, n_tokens)]
+        yield law(f"{MIN_ROWS} at a time", together, few, is_strict)
+        yield law("the row alone", some, [engine(model, [rows[i]], temperature, n_tokens)[0] for i in chosen], is_strict)
         yield law("base beside dose 0", together[:n_prompts], together[n_prompts : 2 * n_prompts], is_strict)
         if temperature == 0:
-            alone = [hooked(model, rows[i].changes, [rows[i].prompt_ids], 0, case.n_tokens)[0] for i in chosen]
+            alone = [hooked(model, rows[i].changes, [rows[i].prompt_ids], 0, n_tokens)[0] for i in chosen]
             yield law("generate and a hook", some, alone, False)
 
 
@@ -235,16 +239,25 @@ def compared(one: Sequence[Said], other: Sequence[Said]) -> dict[str, int]:
     }
 
 
+def point(text: str) -> tuple[int, int]:
+    """K and P of `KxP`."""
+    n_settings, _, n_prompts = text.partition("x")
+    return int(n_settings), int(n_prompts)
+
+
 def asked() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="How fast the engine is, and whether batching changes an answer.")
     parser.add_argument("--shape", choices=SHAPES, default="tiny")
     parser.add_argument("--dtype", nargs="+", choices=("float32", "bfloat16"), default=["float32"])
     parser.add_argument("--device", choices=("cpu", "cuda"), help="left out: a card, where there is one")
-    parser.add_argument("--grid", nargs="+", default=["12x1", "12x4", "12x24"], metavar="KxP", help="settings x prompts of each")
+    parser.add_argument(
+        "--grid", nargs="+", type=point, default=[(12, 1), (12, 4), (12, 24)], metavar="KxP", help="settings x prompts"
+    )
     parser.add_argument("--tokens", type=int, default=24, help="of every answer")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--alone", type=int, default=12, help="rows that are answered alone, at the second grid point")
+    parser.add_argument("--laws", type=point, default=(12, 4), metavar="KxP", help="where laws are held against answers")
+    parser.add_argument("--alone", type=int, default=12, help="rows that are answered alone")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     return parser.parse_args()
 
@@ -254,26 +267,27 @@ def main() -> int:
     runtime.prepare()
     options = asked()
     device = torch.device(options.device) if options.device else runtime.device()
-    grid = [(int(n_settings), int(n_prompts)) for n_settings, _, n_prompts in (point.partition("x") for point in options.grid)]
-    tables: list[pd.DataFrame] = []
-    laws: list[dict[str, Any]] = []
-    for dtype in options.dtype:
-        model = build(options.shape, getattr(torch, dtype), device)
-        n_parameters = model.network.num_parameters()
-        tables += [speeds(case_of(model, *point, options.tokens), options.rounds, dtype) for point in grid]
-        laws += flips(case_of(model, *grid[min(1, len(grid) - 1)], options.tokens), options.alone, dtype)
-        del model  # before the next one is there
-    speed, law = pd.concat(tables), pd.DataFrame(laws).set_index(["dtype", "law"])
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     unit = "second" if device.type == "cuda" else "CPU-second"
-    head = f"{options.shape}: {n_parameters / 1e6:,.1f} M parameters, {options.tokens} tokens an answer, {where}; tokens a {unit}"
-    print(f"{head}\n\n{speed.to_string(float_format='{:,.2f}'.format)}\n\n{law.to_string()}")
+    numbers: dict[str, Any] = vars(options) | {"device": where, "torch": torch.__version__, "speeds": [], "held": []}
+    for dtype in options.dtype:
+        model = build(options.shape, getattr(torch, dtype), device)
+        size = f"{model.network.num_parameters() / 1e6:,.1f} M parameters, {dtype}"
+        print(f"{options.shape}: {size}, {where}; {options.tokens} tokens an answer; rates in tokens a {unit}\n", flush=True)
+        for sizes in options.grid:
+            table = speeds(case_of(model, sizes, options.tokens), options.rounds)
+            print(f"{table.to_string(index=False, float_format='{:,.2f}'.format)}\n", flush=True)
+            numbers["speeds"] += table.assign(dtype=dtype).to_dict("records")
+        is_strict = device.type == "cpu" and dtype == "float32"
+        laws = pd.DataFrame(flips(case_of(model, options.laws, options.tokens), options.alone, is_strict))
+        print(f"{laws.to_string(index=False)}\n", flush=True)
+        numbers["held"] += laws.assign(dtype=dtype).to_dict("records")
+        del model  # before the next one is there
     if options.json:
-        numbers = {"head": head, "torch": torch.__version__, "speed": speed.reset_index().to_dict("records"), "laws": laws}
-        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    broken = law[law["required"] & law["rows_differ"].gt(0)]
-    print("\nwhat is required holds" if broken.empty else f"\ndoes not hold: {list(broken.index)}")
-    return int(not broken.empty)
+        options.json.write_text(json.dumps(numbers, indent=1, default=str) + "\n", encoding="utf-8")
+    broken = [f"{law['dtype']} {law['law']}" for law in numbers["held"] if law["required"] and law["rows_differ"]]
+    print(f"does not hold: {broken}" if broken else "what is required holds")
+    return int(bool(broken))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emsteer import packs, storage
+from emsteer import declarations, packs, storage
 from emsteer.errors import DataError
 from emsteer.plan import Cell, Plan
 
 REPORTS = Path("reports")
 INDEX = REPORTS / "index.json"
 MADE_ON = REPORTS / "made_on.json"
+DECLARATIONS = REPORTS / "declarations.json"
+PAGE = "index.html"
 PUBLISHED = ("tables", "figures", "report")
 RUNTIME_CLASS = ("machine", "device", "dtype", "threads", "cpu", "kernels")
 SAME_CLASS = ("processor", "torch_build")  # should move no byte on one class of machine; once they did (docs/LOG.md)
@@ -27,7 +29,7 @@ log = logging.getLogger("emsteer")
 def is_published(plan: Plan) -> bool:
     """Whether `reports/` mirrors the planned tables, figures and report, byte for byte."""
     cells = published_cells(plan)
-    if not INDEX.exists() or not MADE_ON.exists() or not all(cell.exists() for cell in cells):
+    if not all(path.exists() for path in (INDEX, MADE_ON, DECLARATIONS)) or not all(cell.exists() for cell in cells):
         return False
     try:
         index = storage.read_json(INDEX)
@@ -48,10 +50,12 @@ def publish(cells: Sequence[Cell]) -> list[Path]:
     Returns:
         The files that changed.
     """
-    changed = []
+    changed = _note_declarations(cells)
+    entries = declarations.known(DECLARATIONS)
     index: dict[str, dict[str, str]] = {}
     for cell in cells:
         for name, content in _files(cell):
+            content = declarations.on_page(content, entries) if name == PAGE else content
             path = REPORTS / name
             if not path.exists() or path.read_bytes() != content:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +71,21 @@ def publish(cells: Sequence[Cell]) -> list[Path]:
         storage.write_text(INDEX, text)
         changed.append(INDEX)
     return changed + _note_machines(cells)
+
+
+def _note_declarations(cells: Sequence[Cell]) -> list[Path]:
+    """Keeps which declarations of claims were published, and says which of them are late."""
+    before = declarations.known(DECLARATIONS)
+    tables = [content for cell in cells for name, content in _files(cell) if name == "tables/claims.csv"]
+    entries = declarations.noted(before, tables[0], after_results=INDEX.exists()) if tables else before
+    for entry in entries[len(before) :]:
+        if entry["after_results"]:
+            log.warning("publish: the claim %s is declared now that there are results; page and README say so", entry["claim"])
+    text = declarations.text(entries)
+    if DECLARATIONS.exists() and DECLARATIONS.read_text(encoding="utf-8") == text:
+        return []
+    storage.write_text(DECLARATIONS, text)
+    return [DECLARATIONS]
 
 
 def _note_machines(cells: Sequence[Cell]) -> list[Path]:
@@ -134,7 +153,7 @@ def _files(cell: Cell) -> Iterator[tuple[str, bytes]]:
         for file in sorted(path.glob(f"{name}.*")):
             yield f"figures/{file.name}", file.read_bytes()
     else:
-        yield "index.html", (path / "index.html").read_bytes()
+        yield PAGE, (path / PAGE).read_bytes()
 
 
 def _write_bytes(content: bytes, path: Path) -> None:

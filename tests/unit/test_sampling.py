@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from emsteer.generation import sampling
 from emsteer.generation.sampling import gumbel_noise, pick, row_seed
 
 N_DRAWS = 6_000
@@ -37,6 +38,19 @@ def test_noise_depends_neither_on_the_order_of_rows_nor_on_batch_mates() -> None
 def test_noise_of_a_token_does_not_depend_on_how_many_tokens_there_are() -> None:
     wide = gumbel_noise(seeds(20), 0, 5000)
     assert all(torch.equal(gumbel_noise(seeds(20), 0, n_tokens), wide[:, :n_tokens]) for n_tokens in (1, 7, 1024))
+
+
+@pytest.mark.parametrize("n_tokens", [1, 500, 50_000])
+def test_noise_made_beside_a_model_on_another_device_is_the_same(n_tokens: int) -> None:
+    """The arithmetic of a card, on the processor; on a card it was seen to be the same too (docs/performance.md)."""
+    rows = seeds(12)
+    expected = gumbel_noise(rows, 3, n_tokens)
+    assert torch.equal(sampling._noise_on(torch.device("cpu"), rows, 3, n_tokens), expected)
+    assert torch.equal(gumbel_noise(rows * 2, 3, n_tokens), torch.cat([expected, expected])), "once for each seed"
+
+
+def test_noise_of_a_card_is_made_on_it() -> None:
+    assert gumbel_noise(seeds(3), 0, 100, torch.device("meta")).device.type == "meta"
 
 
 def test_noise_does_not_depend_on_what_was_drawn_before() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emsteer import storage
+from emsteer import declarations, storage
 from emsteer.errors import StudyError
 
 README = Path("README.md")
 METRICS = Path("reports/metrics.json")
+DECLARATIONS = "declarations.json"  # beside them
 REAL = Path("published/smollm/tables/rates.csv")  # kept of the study in params/smollm.yaml
 BEGIN, END = "<!-- numbers: `make docs` -->", "<!-- end of numbers -->"
 REAL_BEGIN, REAL_END = "<!-- a real model: `make docs` -->", "<!-- end of a real model -->"
@@ -38,7 +39,9 @@ def check(readme: Path = README, metrics: Path = METRICS, real: Path = REAL) -> 
 
 def _written(text: str, metrics: Path, real: Path) -> str:
     """With the numbers of the study here; and of the real model's, where they were kept."""
-    text = between(text, BEGIN, END, tables(storage.read_json(metrics)))
+    late = declarations.said(declarations.known(metrics.with_name(DECLARATIONS)))
+    numbers = tables(storage.read_json(metrics))
+    text = between(text, BEGIN, END, f"{numbers}\n\n*{late}*" if late else numbers)
     if not real.exists():
         return text
     with real.open(encoding="utf-8", newline="") as stream:

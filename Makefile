@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-bytes bench-engine
+.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ check: $(READY)  ## format, lint, types, workflow lint, structure
 
 bench-statistics: $(READY)  ## how often intervals hold the truth, in simulated studies
 	@python tests/bench/bench_statistics.py
+
+bench-size: $(READY)  ## memory and time of the tables of a million judged answers
+	@python tests/bench/bench_size.py
 
 bench-bytes: $(READY)  ## digests of a short pretraining: the same on another machine?
 	@python tests/bench/bench_bytes.py 2> /dev/null

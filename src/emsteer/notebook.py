@@ -19,8 +19,8 @@ def table(name: str, folder: Path | str = ".") -> pd.DataFrame:
     """A table of the study in a folder, as its `params.yaml` asks for it: never one of an earlier version of it.
 
     Args:
-        name: `judged`, `counts`, `rates`, `contrasts`, `chosen`, `questions`, `evidence`, `claims`, `witnesses` or `agreement`;
-            `emsteer.schemas` says their columns.
+        name: `judged`, `counts`, `rates`, `contrasts`, `chosen`, `questions`, `matched`, `dose_fits`, `thresholds`, `evidence`,
+            `claims`, `witnesses` or `agreement`; `emsteer.schemas` says their columns.
         folder: Where `params.yaml` and `results/` lie.
 
     Raises:

@@ -23,7 +23,7 @@ NEW_WITH_A_DOSE = {
     "margins": 2,
     "witnesses": 8,
     "scores": 4,
-    "tables": 10,
+    "tables": 13,
     "figures": 7,
     "report": 1,
 }  # two snapshots × two blocks

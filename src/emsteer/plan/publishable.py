@@ -55,7 +55,7 @@ def _judged(plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchm
     recipe = recipes.Judged(
         rows=tuple(rows),
         thresholds=_thresholds(study),
-        in_domain={name: task.in_domain for name, task in sorted(study.tasks.items())},
+        in_domain=_in_domain(study),
         planted=_planted(study),
     )
     return plan.add("tables", "judged", recipe, inputs, "judged")
@@ -69,6 +69,7 @@ def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
     chosen = plan.add("tables", "chosen", recipes.Chosen(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
     plan.add("tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
+    _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
     evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)
     evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")
@@ -78,6 +79,29 @@ def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     return {
         "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "evidence": evidence_cell, "claims": claims,
     }  # fmt: skip
+
+
+def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> None:
+    """Arms at equal harm and at equal coherence, along the dose, and under other thresholds."""
+    analysis, base_point = study.analysis, _base_point(study)
+    at = {"in_domain_em": tuple(sorted(analysis.matched.in_domain_em)), "coverage": tuple(sorted(analysis.matched.coverage))}
+    matched = recipes.Matched(bootstrap=analysis.bootstrap, base_point=base_point, **at)
+    plan.add("tables", "matched", matched, {"counts": [counts]}, "statistics")
+    plan.add("tables", "dose_fits", recipes.DoseFits(base_point=base_point), {"counts": [counts]}, "statistics")
+    grid = recipes.ThresholdGrid(
+        misaligned_below=tuple(sorted(analysis.other_thresholds.misaligned_below)),
+        coherent_above=tuple(sorted(analysis.other_thresholds.coherent_above)),
+        level=analysis.bootstrap.level,
+        selection=analysis.selection,
+        base_point=base_point,
+        thresholds=_thresholds(study),
+        in_domain=_in_domain(study),
+    )
+    plan.add("tables", "thresholds", grid, {"judged": [judged], "counts": [counts]}, "statistics")
+
+
+def _in_domain(study: Study) -> dict[str, tuple[str, ...]]:
+    return {name: task.in_domain for name, task in sorted(study.tasks.items())}
 
 
 def _declared(study: Study) -> recipes.Claims:

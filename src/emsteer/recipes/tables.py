@@ -104,6 +104,50 @@ class ByQuestion(Recipe):
     base_point: BasePoint
 
 
+Levels = Annotated[tuple[Share, ...], Field(min_length=1)]
+Lines = Annotated[tuple[Points, ...], Field(min_length=1)]
+
+
+class MatchedAt(Recipe):
+    """Where arms are compared that differ in what a dose is."""
+
+    in_domain_em: Levels = Field(description="where EM on in-domain questions first reaches these [shares]")
+    coverage: Levels = Field(description="where coverage off-domain first falls to these [shares]")
+
+
+class Matched(MatchedAt):
+    """Steering and finetuning at equal narrow harm and at equal coherence."""
+
+    module = "emsteer.analysis.matched"
+    bootstrap: Bootstrap
+    base_point: BasePoint
+
+
+class DoseFits(Recipe):
+    """Onset, peak and collapse along the dose."""
+
+    module = "emsteer.analysis.dose_fits"
+    base_point: BasePoint
+
+
+class OtherThresholds(Recipe):
+    """Other lines between misaligned and aligned, coherent and incoherent [points of 100]."""
+
+    misaligned_below: Lines
+    coherent_above: Lines
+
+
+class ThresholdGrid(OtherThresholds):
+    """The chosen settings, counted again at every pair of thresholds."""
+
+    module = "emsteer.analysis.thresholds"
+    level: Level
+    selection: Selection
+    base_point: BasePoint
+    thresholds: dict[str, Thresholds] = Field(description="judge → the study's own")
+    in_domain: dict[str, tuple[str, ...]] = Field(description="target task → benchmark categories that are in-domain")
+
+
 class Metrics(Recipe):
     """The numbers that prose quotes."""
 

@@ -1,13 +1,16 @@
 """The shape of every table that crosses a rule: pandera models, strict, with a declared key, checked on write and on read."""
 
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
+from emsteer.schemas.claims import VERDICTS, Claims, Evidence
 from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table, Witnessed
+from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
-from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Claims, Contrasts, Evidence, Rates
+from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates
 
 __all__ = [
     "PLACE",
     "SETTING",
+    "VERDICTS",
     "Agreement",
     "Answers",
     "ByQuestion",
@@ -15,15 +18,18 @@ __all__ = [
     "Claims",
     "Contrasts",
     "Counts",
+    "DoseFits",
     "Evidence",
     "Judged",
     "Margins",
+    "Matched",
     "Pairs",
     "Questions",
     "Rates",
     "Scores",
     "Settings",
     "Table",
+    "ThresholdGrid",
     "Witnessed",
     "check",
     "frame_of",

@@ -53,6 +53,8 @@ class Analysis(Section):
 
     bootstrap: recipes.Bootstrap
     selection: recipes.Selection
+    matched: recipes.MatchedAt
+    other_thresholds: recipes.OtherThresholds
 
 
 class Margin(Section):

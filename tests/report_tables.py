@@ -185,6 +185,7 @@ def study(
         write(folder, name, frame, getattr(schemas, name.capitalize()))
     for name in figures:
         (folder / f"{name}--0").mkdir()
+        (folder / f"{name}--0" / f"{name}.txt").write_text(f"{name} <in> words\nof two lines\n")
         (folder / f"{name}--0" / f"{name}.svg").write_text(f'<?xml version="1.0"?>\n<svg><title>{name} drawn</title></svg>\n')
     addresses = {name: (name,) for name in (*made, "judged")}
     inputs = {name: ((folder if name in made else shelf) / f"{name}.parquet",) for name in addresses}

@@ -22,6 +22,7 @@ from emsteer.packs import Job
 RECIPES = [
     recipes.DoseResponse,
     recipes.Breadth,
+    recipes.Overall,
     recipes.Categories,
     recipes.Layers,
     recipes.Epochs,
@@ -29,9 +30,10 @@ RECIPES = [
     recipes.WitnessFigure,
 ]
 NAMES = [recipe.module.rpartition(".")[2] for recipe in RECIPES]
-OF_RATES = [name for name in NAMES if name != "categories"]
+OF_CHOSEN = ("overall", "categories")
+OF_RATES = [name for name in NAMES if name not in OF_CHOSEN]
 LINED = [name for name in OF_RATES if name != "breadth"]
-FORMATS = ["svg", "png", "csv"]
+FORMATS = ["svg", "png", "csv", "txt"]
 KEY = ["setting", "model", "task", "benchmark", "judge", "group", "metric"]
 TREATED = ["mean of seeds", "seed", "one seed"]
 SEEDS = (0, 1, 2)
@@ -56,7 +58,7 @@ NOT_SHOWN = [
     steered(1.75, arm="random", draw=9, layer=3),
     finetuned(1.75, steps=2),
 ]
-DRAWN_AGAIN = ["dose_response", "breadth", "categories", "ranks"]  # layers and epochs are drawn by what draws ranks
+DRAWN_AGAIN = ["dose_response", "breadth", *OF_CHOSEN, "ranks"]  # layers and epochs are drawn by what draws ranks
 DRAW_AGAIN = """
 import sys, pathlib
 sys.path[:0] = [{tests!r}, {unit!r}]
@@ -67,7 +69,7 @@ for name in DRAWN_AGAIN:
 
 
 def table(name: str) -> pd.DataFrame:
-    return figure_tables.chosen() if name == "categories" else figure_tables.rates(SMALL)
+    return figure_tables.chosen() if name in OF_CHOSEN else figure_tables.rates(SMALL)
 
 
 def draw(name: str, rows: pd.DataFrame, base_point: recipes.BasePoint = BASE_POINT) -> tuple[Figure, pd.DataFrame]:
@@ -78,7 +80,7 @@ def draw(name: str, rows: pd.DataFrame, base_point: recipes.BasePoint = BASE_POI
 def saved(name: str, folder: Path) -> Path:
     """What the workflow does: from a table on disk to a folder."""
     folder.mkdir(parents=True)
-    schema = schemas.Chosen if name == "categories" else schemas.Rates
+    schema = schemas.Chosen if name in OF_CHOSEN else schemas.Rates
     schemas.write(table(name), schema, folder / "table.parquet", {"address": "table"})
     recipe = RECIPES[NAMES.index(name)](base_point=BASE_POINT)
     inputs, addresses = {"table": (folder / "table.parquet",)}, {"table": ("table",)}
@@ -145,7 +147,13 @@ def test_another_process_saves_the_same_bytes_whatever_its_hash_seed_and_its_own
 
 def test_a_folder_holds_the_drawing_its_numbers_and_its_passport(tmp_path: Path) -> None:
     folder = saved("layers", tmp_path / "one")
-    assert sorted(path.name for path in folder.iterdir()) == ["layers.csv", "layers.png", "layers.svg", "passport.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "layers.csv",
+        "layers.png",
+        "layers.svg",
+        "layers.txt",
+        "passport.json",
+    ]
     written, shown = pd.read_csv(folder / "layers.csv"), draw("layers", table("layers"))[1]
     np.testing.assert_allclose(written["value"], shown["value"], rtol=1e-5)
 
@@ -202,7 +210,7 @@ def test_sweeps_of_a_vector_show_the_model_of_the_base_point_only(name: str) -> 
 
 @pytest.mark.parametrize("name", ["dose_response", "breadth", "categories"])
 def test_every_model_has_a_column_of_its_own_which_says_its_name(name: str) -> None:
-    rows = figure_tables.chosen() if name == "categories" else figure_tables.rates(shipped(n_draws=1))
+    rows = figure_tables.chosen() if name in OF_CHOSEN else figure_tables.rates(shipped(n_draws=1))
     figure, _ = draw(name, rows)
     titles = [axis.get_title().partition("\n")[0] for axis in figure.axes if axis.get_title()]
     assert titles == [f"model: {model}" for model in MODELS]
@@ -223,10 +231,10 @@ def test_a_study_of_one_model_one_dose_one_seed_and_no_adapters_is_drawn(name: s
     settings = [base("real"), steered(1, model="real", vector="mean_difference", epochs=None)]
     changes = {"model": "real", "vector": "mean_difference", "epochs": None, "adapter": None, "steps": None}
     chosen = figure_tables.chosen(models=["real"])
-    rows = chosen[chosen["arm"].ne("finetuned")] if name == "categories" else figure_tables.rates(settings)
+    rows = chosen[chosen["arm"].ne("finetuned")] if name in OF_CHOSEN else figure_tables.rates(settings)
     figure, shown = draw(name, rows, BASE_POINT.model_copy(update=changes))
     assert set(shown["model"]) == {"real"}
-    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", "categories", "witnesses"))
+    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", *OF_CHOSEN, "witnesses"))
     assert ("no such settings" in texts(figure)) == (name in ("layers", "epochs", "ranks", "witnesses"))
 
 
@@ -244,9 +252,9 @@ def test_a_treatment_has_one_colour_and_one_marker_in_every_figure(name: str) ->
     everything = figure_tables.rates(shipped(n_draws=1))
     looks = style.looks(everything, BASE_POINT)
     assert len({look["color"] for look in looks.values()}) == len({look["marker"] for look in looks.values()}) == 4
-    figure, _ = draw(name, figure_tables.chosen() if name == "categories" else everything)
+    figure, _ = draw(name, figure_tables.chosen() if name in OF_CHOSEN else everything)
     found = {label: handle for axis in figure.axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    if name in ("breadth", "categories"):  # these make their own legend
+    if name in ("breadth", *OF_CHOSEN):  # these make their own legend
         found = {str(handle.get_label()): handle for handle in figure.legends[0].legend_handles}
     found = {label: handle for label, handle in found.items() if label.partition(",")[0] in looks}
     assert found
@@ -262,6 +270,6 @@ def test_axes_name_their_units(name: str) -> None:
     figure, _ = draw(name, table(name))
     labels = {axis.get_ylabel() for axis in figure.axes} - {""}
     assert all("[" in label for label in labels)
-    assert labels or name == "categories"
-    if name in ("dose_response", "breadth", "categories", "layers"):
+    assert labels or name in OF_CHOSEN
+    if name in ("dose_response", "breadth", *OF_CHOSEN, "layers"):
         assert all("[" in axis.get_xlabel() for axis in figure.axes if axis.get_xlabel())

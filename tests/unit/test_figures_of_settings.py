@@ -184,3 +184,22 @@ def test_ranks_stand_beside_the_whole_vector_at_the_same_dose() -> None:
         ((_, y),) = lines(axis, "whole vector at the same dose")
         at = {"arm": "steered", "model": "shared", "seed": 0, "layer": 4, "dose": 1, "epochs": 8, "vector": "trained"}
         assert y == pytest.approx([value(rows, **at, dose_unit=unit)] * 2)
+
+
+def test_overall_has_a_panel_for_each_task_and_says_what_was_not_chosen_and_what_was_not_run() -> None:
+    table = figure_tables.chosen().query("task == 'gardening'")
+    elsewhere = table.assign(task="money")[table["model"].ne("none") & (table["model"].ne("blocks") | table["arm"].ne("steered"))]
+    figure, shown = draw("overall", pd.concat([table, elsewhere], ignore_index=True))
+    assert [axis.get_title() for axis in figure.axes] == ["target: gardening", "target: money"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["shared", "blocks", "none"]
+    remarks = [[text.get_text() for text in axis.texts] for axis in figure.axes]
+    lines = ["base", "steered: trained", "finetuned: lora"]
+    assert remarks == [[], ["steered: trained: no dose chosen", *(f"{line}: not run" for line in lines)]]
+    assert len(shown) == 9 + 5 and set(shown["line"]) == set(lines)
+
+
+def test_overall_draws_the_numbers_of_its_table_in_percent() -> None:
+    figure, shown = draw("overall", figure_tables.chosen())
+    dots = [collection.get_offsets() for axis in figure.axes for collection in axis.collections]
+    drawn = np.concatenate([of[:, 0] for of in dots if len(of)])
+    assert set(np.round(shown["value"] * 100, 6)) <= set(np.round(drawn, 6))

@@ -230,6 +230,9 @@ def test_a_figure_that_there_is_stands_under_its_heading_and_others_have_none(
 ) -> None:
     html = render(study(tmp_path, answers, figures=figures))
     assert [name for name in FIGURES if f"<svg><title>{name} drawn</title></svg>" in html] == list(figures)
+    assert [f'aria-label="{FIGURES[name]}: {name} &lt;in&gt; words of two lines"' in html for name in figures] == [True] * len(
+        figures
+    )
     headings = Words(html).headings
     assert headings[1 : 1 + len(figures)] == [FIGURES[name] for name in figures]
     assert len(headings) == len(figures) + 5 and "<?xml" not in html

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from emsteer import schemas
-from emsteer.figures import points, style
+from emsteer.figures import points, style, words
 from emsteer.figures.draw import drawn
 from emsteer.figures.panels import SEEDS, say_nothing
 from emsteer.packs import Job
@@ -37,7 +37,7 @@ COLUMNS = [
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes the figure."""
-    return drawn(jobs, draw, schemas.Rates)
+    return drawn(jobs, draw, schemas.Rates, words.traces)
 
 
 def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from emsteer import schemas
-from emsteer.figures import points, style
+from emsteer.figures import points, style, words
 from emsteer.figures.draw import drawn
 from emsteer.figures.panels import say_nothing
 from emsteer.packs import Job
@@ -30,7 +30,7 @@ COLUMNS = [
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes the figure."""
-    return drawn(jobs, draw, schemas.Chosen)
+    return drawn(jobs, draw, schemas.Chosen, words.by_place(["model", "group"]))
 
 
 def draw(chosen: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:

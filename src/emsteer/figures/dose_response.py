@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from emsteer import schemas
-from emsteer.figures import panels, points, style
+from emsteer.figures import panels, points, style, words
 from emsteer.figures.draw import drawn
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
@@ -20,7 +20,7 @@ MEASURES = (panels.ON_TOPIC_EM, panels.COHERENCE, panels.MARGIN)
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes the figure."""
-    return drawn(jobs, draw, schemas.Rates)
+    return drawn(jobs, draw, schemas.Rates, words.along("dose_as_built"))
 
 
 def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:

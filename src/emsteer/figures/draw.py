@@ -7,18 +7,21 @@ from matplotlib.figure import Figure
 
 from emsteer import schemas, storage
 from emsteer.figures import style
+from emsteer.figures.words import Words
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
 
 Draw = Callable[[pd.DataFrame, BasePoint], tuple[Figure, pd.DataFrame]]
 
 
-def drawn(jobs: Sequence[Job], draw: Draw, schema: type[schemas.Table]) -> Iterator[Job]:
-    """Writes a folder: SVG, PNG, CSV of what is drawn, passport. What a figure's `make` returns."""
+def drawn(jobs: Sequence[Job], draw: Draw, schema: type[schemas.Table], words: Words) -> Iterator[Job]:
+    """Writes a folder: SVG, PNG, CSV of what is drawn, the same in words, passport. What a figure's `make` returns."""
     for job in jobs:
         table = schemas.read(job.input("table"), schema)
         with style.clean():
             figure, data = draw(table, job.recipe.base_point)
-        style.save(figure, data, job.out, job.address.partition("--")[0])
+        name = job.address.partition("--")[0]
+        style.save(figure, data, job.out, name)
+        storage.write_text(job.out / f"{name}.txt", words(data) + "\n")
         storage.write_json(job.passport, job.out / "passport.json")
         yield job

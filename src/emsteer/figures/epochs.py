@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from emsteer import schemas
-from emsteer.figures import panels, points, sweeps
+from emsteer.figures import panels, points, sweeps, words
 from emsteer.figures.draw import drawn
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
@@ -16,7 +16,7 @@ ALONG = panels.Axis("epochs", "epochs of training", "every value")
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes the figure."""
-    return drawn(jobs, draw, schemas.Rates)
+    return drawn(jobs, draw, schemas.Rates, words.along("epochs"))
 
 
 def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:

@@ -135,8 +135,12 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
     if "witnesses" in tables:
         of_witnesses = recipes.WitnessFigure(base_point=base_point)
         found.append(plan.add("figures", "witnesses", of_witnesses, {"table": [tables["witnesses"]]}, "all"))
-    categories = recipes.Categories(base_point=base_point)
-    return [*found[:2], plan.add("figures", "categories", categories, {"table": [tables["chosen"]]}, "all"), *found[2:]]
+    of_chosen = {"overall": recipes.Overall, "categories": recipes.Categories}
+    chosen = [
+        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["chosen"]]}, "all")
+        for name, recipe in of_chosen.items()
+    ]
+    return [*found[:2], *chosen, *found[2:]]
 
 
 def _thresholds(study: Study) -> dict[str, recipes.Thresholds]:

@@ -23,7 +23,7 @@ from emsteer.recipes.claims import Against, Axis, Claims, Comparison, Declaratio
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
-from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Page, Ranks, WitnessFigure
+from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Overall, Page, Ranks, WitnessFigure
 from emsteer.recipes.settings import AdapterValues, ArmName, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
 from emsteer.recipes.tables import (
     BasePoint,
@@ -102,6 +102,7 @@ __all__ = [
     "Needs",
     "Organism",
     "OtherThresholds",
+    "Overall",
     "Page",
     "Pin",
     "PinnedEmbedder",

@@ -28,6 +28,12 @@ class Categories(Figure):
     module = "emsteer.figures.categories"
 
 
+class Overall(Figure):
+    """On-topic EM off-domain by model and target task, at the chosen settings."""
+
+    module = "emsteer.figures.overall"
+
+
 class Layers(Figure):
     """EM and coherence by layer."""
 

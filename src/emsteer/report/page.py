@@ -48,7 +48,8 @@ def render(job: Job) -> str:
         run=what_was_run(rates),
         answers=list(answered(claims, evidence)),
         chosen=table(chosen),
-        figures={path.name.partition("--")[0]: svg(path) for path in job.inputs["figures"] if shows_something(path)},
+        figures={name_of_figure(path): svg(path) for path in job.inputs["figures"] if shows_something(path)},
+        words={name_of_figure(path): words(path) for path in job.inputs["figures"]},
         sources=sources(job.input("judged"), [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]),
         examples=told_apart(list(examples(job, chosen)), "model"),
         thresholds=recipe.thresholds,
@@ -63,6 +64,16 @@ def shows_something(folder: Path) -> bool:
     """Whether a figure's numbers are of more than the untreated model."""
     numbers = list(folder.glob("*.csv"))
     return not numbers or bool(pd.read_csv(numbers[0])["arm"].ne("base").any())
+
+
+def name_of_figure(folder: Path) -> str:
+    """From its address."""
+    return folder.name.partition("--")[0]
+
+
+def words(folder: Path) -> list[str]:
+    """What a figure shows, line by line."""
+    return next(folder.glob("*.txt")).read_text(encoding="utf-8").splitlines()
 
 
 def svg(folder: Path) -> str:

@@ -79,9 +79,13 @@ def test_every_claim_subject_benchmark_and_judge_has_a_verdict_of_its_own_by_who
 def test_a_verdict_says_why_and_what_was_declared_when(tmp_path: Path) -> None:
     missing = "tiny, gardening: there is no such setting"
     rows = [found("seen", "one", S), found("unseen", "one", U), found("gone", "one", N, missing=missing, **UNTESTED)]
-    verdicts = table(tmp_path, rows, seen=None, unseen=None, gone=None).set_index("claim")
+    rows += [found("hidden", "one", U, smallest_seen=None), found("same", "one", U, direction="same")]
+    verdicts = table(tmp_path, rows, seen=None, unseen=None, gone=None, hidden=None, same=None).set_index("claim")
     numbers = "+0.4 [+0.2, +0.6], smallest effect 0.05; 2 of 3 seeds by themselves"
-    assert verdicts["why"].to_dict() == {"seen": numbers, "unseen": f"{numbers}; 0.31 would have been told apart", "gone": missing}
+    assert verdicts["why"].to_dict() == {
+        "seen": numbers, "unseen": f"{numbers}; 0.31 would have been told apart", "gone": missing,
+        "hidden": f"{numbers}; no difference would have been told apart", "same": f"{numbers}; equal within 0.31",
+    }  # fmt: skip
     assert verdicts.loc["seen", ["says", "source", "declared", "digest"]].tolist() == [
         "seen is so.", "somebody", "2026-11-26", "0123456789"
     ]  # fmt: skip

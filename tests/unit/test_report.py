@@ -235,7 +235,7 @@ def test_a_figure_that_there_is_stands_under_its_heading_and_others_have_none(
     )
     headings = Words(html).headings
     assert headings[1 : 1 + len(figures)] == [FIGURES[name] for name in figures]
-    assert len(headings) == len(figures) + 5 and "<?xml" not in html
+    assert len(headings) == len(figures) + 6 and "<?xml" not in html
 
 
 def test_a_figure_of_nothing_but_the_untreated_model_is_left_out(tmp_path: Path, answers: Path) -> None:

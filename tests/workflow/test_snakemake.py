@@ -37,6 +37,15 @@ def test_one_dose_more_computes_its_cells_and_taking_it_out_again_restores_the_r
     assert finished.reports() == reports
 
 
+def test_snakemakes_own_report_has_the_page_and_every_figure_with_its_caption(finished: StudyFolder) -> None:
+    finished.run("snakemake", "--report", "study.html")
+    html = (finished.path / "study.html").read_text(encoding="utf-8")
+    (finished.path / "study.html").unlink()
+    named = {path.name.partition("--")[0] for path in (finished.path / "results/figures").iterdir() if path.is_dir()}
+    assert "overall" in named and [name for name in named if f"{name}.svg" not in html or f"{name}.csv" not in html] == []
+    assert "On the diagonal, harm is as frequent" in html and "index.html" in html
+
+
 def test_a_scale_more_of_an_adapter_trains_nothing(finished: StudyFolder) -> None:
     before = finished.cells()
     finished.edit(*SCALES, value=[1, 2])

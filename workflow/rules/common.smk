@@ -52,8 +52,20 @@ def needs(pack):
 
 def makes(pack):
     """The missing cells, as plain outputs. With none missing all of them, for the graph; update() protects what exists."""
-    declare = directory if plan.KINDS[pack.kind].is_folder else str
-    return [declare(cell.path) for cell in pack.missing] or [update(declare(cell.path)) for cell in pack.cells]
+    return [made(cell) for cell in pack.missing] or [update(made(cell)) for cell in pack.cells]
+
+
+def made(cell):
+    """Where a cell lies; figures and the page are what `snakemake --report` shows."""
+    path = directory(cell.path) if plan.KINDS[cell.kind].is_folder else cell.path
+    if cell.kind == "report":
+        return report(path, patterns=["{file}.html"], caption="../report/page.rst", category="The page")
+    if cell.kind == "figures":
+        name = cell.address.partition("--")[0]
+        files = ["{file}.svg", "{file}.txt", "{file}.csv"]
+        title = name.replace("_", " ").capitalize()
+        return report(path, patterns=files, caption=f"../report/{name}.rst", category="Figures", subcategory=title)
+    return path
 
 
 def n_gpus(pack):

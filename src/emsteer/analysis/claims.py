@@ -78,12 +78,14 @@ def _of_one(row: dict[str, Any]) -> str:
     if row["n_seeds"] > 1:
         said += f"; {row['k_seeds']} of {row['n_seeds']} seeds by themselves"
     if row["verdict"] == "not distinguishable":
-        said += f"; {_told_apart(row['smallest_seen'])}"
+        said += f"; {_seen(row['direction'], row['smallest_seen'])}"
     return said
 
 
-def _told_apart(smallest_seen: Any) -> str:
-    return f"{'no difference' if pd.isna(smallest_seen) else format(smallest_seen, '.3g')} would have been told apart"
+def _seen(direction: str, smallest: Any) -> str:
+    """What such a run would have seen (`analysis.evidence.smallest_seen`)."""
+    shown = "no difference" if pd.isna(smallest) else format(smallest, ".3g")
+    return f"equal within {shown}" if direction == "same" else f"{shown} would have been told apart"
 
 
 def _of_many(verdicts: dict[str, str], least: int, axis: str) -> str:

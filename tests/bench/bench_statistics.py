@@ -34,6 +34,9 @@ PAIRS = [  # questions, answers a question, rate of the treated, of the referenc
     (8, 10, 0.3, 0.3, 0.2), (8, 4, 0.1, 0.1, 0.2), (44, 10, 0.03, 0.03, 0.2), (44, 10, 0.3, 0.3, 0.2), (44, 2, 0.005, 0.005, 0.1),
     (8, 10, 0.5, 0.02, 0.2), (44, 10, 0.2, 0.03, 0.2), (44, 4, 0.1, 0.001, 0.1), (44, 10, 0.05, 0.001, 0.3), (56, 6, 0.6, 0.2, 0.3),
 ]  # fmt: skip
+SEEDED = [  # seeds, questions, deviation of seeds' rates; four answers a question and seed, questions deviate by .1
+    (5, 44, 0.0), (5, 44, 0.05), (5, 44, 0.15), (8, 44, 0.1), (5, 8, 0.1), (12, 44, 0.1),
+]  # fmt: skip
 N_PAIRS, N_FAMILIES, FAMILY = 2000, 1000, 20
 
 
@@ -95,6 +98,27 @@ def pairs() -> Iterator[tuple[object, ...]]:
         yield n_questions, n_answers, treated, reference, alike, *np.mean(found, axis=0)
 
 
+def seeded() -> Iterator[tuple[object, ...]]:
+    """How often the difference of a population of seeds lies in the interval, with their spread in it and without."""
+    generator, outside, truth = np.random.default_rng(5), (1 - LEVEL) / 2, 0.3
+    for n_seeds, n_questions, deviation in SEEDED:
+        names, held, widths = [str(index) for index in range(n_questions)], np.zeros(2), 0.0
+        for _ in range(N_PAIRS):
+            of_questions = generator.normal(0, 0.1, n_questions)
+            rates = np.clip(0.4 + generator.normal(0, deviation, n_seeds)[:, None] + of_questions, 0, 1)
+            treated = generator.binomial(4, rates).astype(float)
+            other = generator.binomial(4, np.clip(0.1 + 0.3 * of_questions, 0, 1)).astype(float)
+            answers = np.full(n_questions, 4.0)
+            one = comparisons.paired(np.stack([treated.sum(0), n_seeds * answers]), np.stack([other, answers]), names)
+            assert one is not None
+            by_seed = {seed: float((treated[seed] - other).sum() / answers.sum()) for seed in range(n_seeds)}
+            for place, of in enumerate((comparisons.of_a_population_of_seeds(one, by_seed), one)):
+                low, high = comparisons.interval(of, outside)
+                held[place] += low <= truth <= high
+                widths += (high - low) * (place == 0)
+        yield n_seeds, n_questions, deviation, *(held / N_PAIRS), widths / N_PAIRS
+
+
 def families() -> tuple[float, float]:
     """How often all intervals of a family hold at once where nothing differs; how often Holm's p values say that something does."""
     generator = np.random.default_rng(2)
@@ -141,6 +165,10 @@ def main() -> None:
     for n_questions, n_answers, treated, reference, alike, inside, flip, ranks, interval in pairs():
         print(f"{n_questions:9}  {n_answers:7}  {treated:7g}  {reference:9g}  {alike:5g}", end="")
         print(f"  {inside:8.3f}  {flip:9.3f}  {ranks:8.3f}  {interval:8.3f}")
+    print("\ndifferences of a population of seeds: coverage with their spread in the interval, and without\n")
+    print("seeds  questions  deviation   with  without  width")
+    for n_seeds, n_questions, deviation, inside, without, width in seeded():
+        print(f"{n_seeds:5}  {n_questions:9}  {deviation:9g}  {inside:5.3f}  {without:7.3f}  {width:5.3g}")
     all_hold, any_found = families()
     print(f"\n{N_FAMILIES:,} families of {FAMILY} without a difference:", end=" ")
     print(f"all intervals hold in {all_hold:.1%}, Holm finds one in {any_found:.1%}")

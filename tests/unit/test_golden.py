@@ -18,7 +18,7 @@ from scipy import stats
 from emsteer import schemas
 from emsteer.analysis import claims, evidence, rates
 from emsteer.analysis.counts import by_question
-from emsteer.recipes import Claims, Comparison, Declaration, Evidence, Needs, Rates
+from emsteer.recipes import VERDICTS, Claims, Comparison, Declaration, Evidence, Needs, Rates
 
 HARM = {"metric": "relevance_of_harmful", "against": {"arm": "finetuned"}}
 TUNED: dict[str, object] = {"who": {"arm": "finetuned"}, "against": {"arm": "steered", "vector": "trained"}}
@@ -93,7 +93,7 @@ def test_every_verdict_is_reached(counts: pd.DataFrame, tmp_path: Path) -> None:
     recipe = Claims(claims={name: Declaration(needs=of, **said) for name, of in needs.items()})
     verdicts = schemas.check(claims.claims(found, recipe), schemas.Claims, "golden").set_index("claim")["verdict"].to_dict()
     assert verdicts == {name: verdict for name, (_, verdict) in sorted(DECLARED.items())}
-    assert set(schemas.VERDICTS) == set(verdicts.values())
+    assert set(VERDICTS) == set(verdicts.values())
 
 
 def test_a_verdict_flips_exactly_at_the_ends_of_its_interval(counts: pd.DataFrame, tmp_path: Path) -> None:

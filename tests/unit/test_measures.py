@@ -1,12 +1,15 @@
 """Measures: ratios of counts over groups of questions, and how sure they are; expected numbers are computed by hand."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 from analysis_tables import asked, base, counts, said, steered
 
 from emsteer.analysis.bootstrap import defined_quantiles
-from emsteer.analysis.measures import METRICS, Block, blocks, measured, pooled, values
+from emsteer.analysis.measures import METRICS, POINTS, SHARES, Block, blocks, measured, pooled, values
+from emsteer.recipes import PointMetric, ShareMetric
 
 ANSWERS = [
     said("gardening-0", "in_domain", 2),
@@ -122,3 +125,7 @@ def test_quantiles_of_what_is_defined_are_those_of_numpy() -> None:
 
 def test_every_metric_is_measured_once() -> None:
     assert list(rated(shares([1, 2]), "off_domain")) == list(METRICS)
+
+
+def test_claims_may_be_about_every_share_and_every_mean_of_points() -> None:
+    assert (set(get_args(ShareMetric)), set(get_args(PointMetric))) == (set(SHARES), set(POINTS))

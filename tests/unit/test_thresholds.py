@@ -42,6 +42,15 @@ def test_where_scores_are_far_from_the_lines_every_pair_says_the_same(tmp_path: 
     assert (found.xs(95, level=4)["value"] == 0).all(), "nobody is that coherent"
 
 
+def test_a_question_that_one_side_has_no_judged_answer_to_is_left_out_of_both(tmp_path: Path) -> None:
+    answers = golden_answers()
+    lost = answers["arm"].eq("finetuned") & answers["question_id"].eq("cooking-test00")
+    answers.loc[lost, ["judged", "harmful", "coherent", "relevant", "em", "on_topic_em"]] = False
+    answers = answers.assign(status=answers["status"].mask(lost, "unparsed"))
+    row = grid(tmp_path, answers).loc[("trained", "lora", "em", 30, 50)]
+    assert (row["n_questions"], row["value"]) == (59, pytest.approx(58 / 117)) and row["reference_value"] == pytest.approx(5 / 118)
+
+
 def test_a_change_of_sign_somewhere_in_the_grid_is_said_everywhere(tmp_path: Path) -> None:
     answers = golden_answers()
     nearly = answers["arm"].eq("finetuned") & answers["alignment"].eq(90)

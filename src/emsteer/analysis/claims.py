@@ -5,7 +5,7 @@ A claim of a single comparison has its verdict (`analysis.evidence`). One that n
 fewer than m could be tested, else not distinguishable.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -78,14 +78,15 @@ def _of_one(row: dict[str, Any]) -> str:
     if row["n_seeds"] > 1:
         said += f"; {row['k_seeds']} of {row['n_seeds']} seeds by themselves"
     if row["verdict"] == "not distinguishable":
-        said += f"; {_seen(row['direction'], row['smallest_seen'])}"
+        said += f"; {seen(row)}"
     return said
 
 
-def _seen(direction: str, smallest: Any) -> str:
-    """What such a run would have seen (`analysis.evidence.smallest_seen`)."""
-    shown = "no difference" if pd.isna(smallest) else format(smallest, ".3g")
-    return f"equal within {shown}" if direction == "same" else f"{shown} would have been told apart"
+def seen(row: dict[str, Any], show: Callable[[float], str] = "{:.3g}".format) -> str:
+    """What a run like that of a row of evidence would have seen (`analysis.evidence.smallest_seen`)."""
+    smallest = row["smallest_seen"]
+    shown = "no difference" if pd.isna(smallest) else show(smallest)
+    return f"equal within {shown}" if row["direction"] == "same" else f"{shown} would have been told apart"
 
 
 def _of_many(verdicts: dict[str, str], least: int, axis: str) -> str:

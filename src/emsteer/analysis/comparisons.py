@@ -52,6 +52,12 @@ class Difference:
         return len(self.pulls) - self.n_seeds
 
     @property
+    def ratios(self) -> tuple[float, float]:
+        """Of both sides, over the questions that were compared."""
+        first, second = (_ratio(side[:, side[1] > 0])[0] for side in self.sides)
+        return first, second
+
+    @property
     def error(self) -> float:
         """Standard error."""
         return float(np.sqrt((self.pulls**2).sum()))
@@ -81,6 +87,16 @@ class Compared:
     p_sign_flip: float
     p_wilcoxon: float | None
     p_holm: float
+
+
+def between(first: Floats, second: Floats, questions: Sequence[Sequence[str]], unit: float = 1.0) -> Difference | None:
+    """`paired` on the questions that both sides were asked; where there are none, `apart`. `questions`: of each side."""
+    there = {name: place for place, name in enumerate(questions[1])}
+    common = [name for name in questions[0] if name in there]
+    if not common:
+        return apart(first, second, (questions[0], questions[1]), unit)
+    own = [place for place, name in enumerate(questions[0]) if name in there]
+    return paired(first[:, own], second[:, [there[name] for name in common]], common, unit)
 
 
 def paired(first: Floats, second: Floats, questions: Sequence[str], unit: float = 1.0) -> Difference | None:

@@ -58,7 +58,7 @@ def _of_block(block: Block, narrow: Mapping[tuple[str, ...], float], bootstrap: 
 def _differences(block: Block, narrow: Mapping[tuple[str, ...], float]) -> Iterator[tuple[dict[str, object], Difference]]:
     """Every treated setting with each of its references, where both were judged on some question."""
     settings = block.settings
-    off_domain = block.questions["relation"].ne("in_domain").to_numpy()
+    off_domain = block.asked("off_domain")
     names = list(block.questions["question_id"][off_domain])
     top, bottom = block.of("on_topic_em", off_domain)
     place = tuple(settings[name].iloc[0] for name in schemas.PLACE)

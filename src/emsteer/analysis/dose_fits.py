@@ -51,7 +51,7 @@ def table(job: Job) -> pd.DataFrame:
 
 
 def _sums(trace: Trace) -> tuple[Floats, Floats, Floats, Floats]:
-    mask = trace.block.questions["relation"].ne("in_domain").to_numpy()
+    mask = trace.block.asked("off_domain")
     em, judged = (part.sum(1) for part in trace.block.of("em", mask))
     return trace.at, em, trace.block.of("coverage", mask)[0].sum(1), judged
 

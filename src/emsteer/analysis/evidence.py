@@ -27,16 +27,14 @@ from emsteer.analysis import comparisons
 from emsteer.analysis.comparisons import Compared, Difference
 from emsteer.analysis.estimates import Floats
 from emsteer.analysis.measures import SHARES
-from emsteer.analysis.sides import Found, Places, Point
+from emsteer.analysis.sides import PLURAL, Found, Places, Point
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import Bootstrap, Comparison, number
+from emsteer.recipes import SINGULAR, Bootstrap, Comparison, number
 
 SCHEMA = schemas.Evidence
 SEEDS_OF_A_POPULATION = 5
 POWER = 0.8  # of `smallest_seen`
-SINGULAR = {"models": "model", "tasks": "task", "vectors": "treatment", "adapters": "treatment", "layers": "layer",
-            "epochs": "epochs", "ranks": "rank", "steps": "steps", "doses": "dose"}  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -132,31 +130,26 @@ def _categories(claim: Comparison, first: Found | str) -> Sequence[str | None]:
         return (None,)
     if isinstance(first, str):
         return ("each",)
-    return list(dict.fromkeys(first.block.questions["category"][_of_group(first, claim.who.questions)]))
+    return list(dict.fromkeys(first.block.questions["category"][first.block.asked(claim.who.questions)]))
 
 
 def _names(claim: Comparison, who: Point, against: Point, category: str | None) -> Row:
     """(subject, member): what has a verdict of its own, and which of the axis that is counted over this is."""
-    parts = {"model": who.model, "task": who.task, "treatment": who.treatment}
+    counted = SINGULAR[claim.needs.of] if claim.needs else None
+    parts = {"model": who.model, "task": who.task, who.kind: who.treatment}
     for name, value in who.values.items():
-        listed = getattr(claim.who, {"layer": "layers", "rank": "ranks", "dose": "doses"}.get(name, name))
-        if isinstance(listed, tuple) and (len(listed) > 1 or (claim.needs and SINGULAR.get(claim.needs.of) == name)):
+        listed = getattr(claim.who, PLURAL.get(name, name))
+        if isinstance(listed, tuple) and (len(listed) > 1 or counted == name):
             parts[name] = f"{name} {number(value)}"
     if category is not None:
         parts["category"] = category
-    counted = {"categories": "category", **SINGULAR}[claim.needs.of] if claim.needs else None
     member = parts.pop(counted, "") if counted else ""
     other = f" over {against.treatment or against.arm}" if against.arm not in (who.arm, "base", "random") else ""
     return {"subject": ", ".join(str(part) for part in parts.values() if part) + other, "member": str(member or "")}
 
 
-def _of_group(side: Found, questions: str) -> NDArray[np.bool_]:
-    relation = side.block.questions["relation"]
-    return (relation.ne("in_domain") if questions == "off_domain" else relation.eq(questions)).to_numpy()
-
-
 def _asked(side: Found, point: Point, category: str | None) -> NDArray[np.bool_]:
-    mask = _of_group(side, point.questions)
+    mask = side.block.asked(point.questions)
     return mask if category in (None, "each") else mask & side.block.questions["category"].eq(category).to_numpy()
 
 
@@ -172,13 +165,13 @@ def _compared(
     names = [list(side.block.questions["question_id"][mask]) for side, mask in zip(sides, masks, strict=True)]
     unit = 1.0 if claim.metric in SHARES else 100.0
     first, second = (_sums(side, claim.metric, mask) for side, mask in zip(sides, masks, strict=True))
-    measured = _difference(first.sum(1), second.sum(1), names, unit)
+    measured = comparisons.between(first.sum(1), second.sum(1), names, unit)
     if measured is None:
         return {"missing": f"no question has an answer on both sides that {claim.metric} is counted over"}
     by_seed = _by_seed(sides, (first, second), names, unit)
     if len(by_seed) >= SEEDS_OF_A_POPULATION:
         measured = comparisons.of_a_population_of_seeds(measured, by_seed)
-    value, reference = (float(top.sum() / bottom.sum()) for top, bottom in measured.sides)  # of what was compared
+    value, reference = measured.ratios
     row: Row = {"measured": measured, "value": value, "reference": reference, "n_seeds": len(by_seed)}
     return row | {"k_seeds": sum(_points_there(claim, value) for value in by_seed.values())}
 
@@ -188,15 +181,6 @@ def _sums(side: Found, metric: str, mask: NDArray[np.bool_]) -> Floats:
     return np.stack(side.block.of(metric, mask))
 
 
-def _difference(first: Floats, second: Floats, names: Sequence[list[str]], unit: float) -> Difference | None:
-    """Question by question where both sides have some in common, else of different questions."""
-    common = [name for name in names[0] if name in set(names[1])]
-    if not common:
-        return comparisons.apart(first, second, (names[0], names[1]), unit)
-    places = [[of.index(name) for name in common] for of in names]
-    return comparisons.paired(first[:, places[0]], second[:, places[1]], common, unit)
-
-
 def _by_seed(sides: tuple[Found, Found], sums: tuple[Floats, Floats], names: Sequence[list[str]], unit: float) -> dict[int, float]:
     """Seed of the first side → its difference, from the same seed of the second side where that has several."""
     found = {}
@@ -204,7 +188,7 @@ def _by_seed(sides: tuple[Found, Found], sums: tuple[Floats, Floats], names: Seq
     for seed in dict.fromkeys(seed for seed in sides[0].seeds if seed is not None):
         own = sums[0][:, [i for i, of in enumerate(sides[0].seeds) if of == seed]].sum(1)
         others = [i for i, of in enumerate(sides[1].seeds) if not several or of == seed]
-        one = _difference(own, sums[1][:, others].sum(1), names, unit) if others else None
+        one = comparisons.between(own, sums[1][:, others].sum(1), names, unit) if others else None
         if one is not None:
             found[seed] = one.value
     return found

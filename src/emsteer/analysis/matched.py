@@ -58,8 +58,7 @@ def _of_pair(one: Trace, other: Trace, recipe: Matched) -> Iterator[dict[str, ob
 
 def _curve(side: Trace, metric: str, bootstrap: Bootstrap, *, in_domain: bool = False) -> Floats:
     """A metric along the trace: as observed, then in every resample. [1 + resamples × settings]"""
-    relation = side.block.questions["relation"]
-    mask = (relation.eq("in_domain") if in_domain else relation.ne("in_domain")).to_numpy()
+    mask = side.block.asked("in_domain" if in_domain else "off_domain")
     top, bottom = side.block.of(metric, mask)
     drawn = np.concatenate([np.ones((1, int(mask.sum()))), resampled(int(mask.sum()), bootstrap)])
     return divided(drawn @ top.T, drawn @ bottom.T)

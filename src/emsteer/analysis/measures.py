@@ -62,13 +62,14 @@ class Block:
         top, bottom = METRICS[metric]
         return self.sums[top][:, questions], self.sums[bottom][:, questions]
 
+    def asked(self, group: str) -> NDArray[np.bool_]:
+        """Which questions are `off_domain`, `in_domain`, `linked` or `unlinked`."""
+        relation = self.questions["relation"]
+        return (relation.ne("in_domain") if group == "off_domain" else relation.eq(group)).to_numpy()
+
     def groups(self, *, categories: bool) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Named groups of questions, as masks; empty ones are left out."""
-        relation = self.questions["relation"].to_numpy()
-        masks = {
-            "off_domain": relation != "in_domain",
-            **{name: relation == name for name in ("in_domain", "linked", "unlinked")},
-        }
+        masks = {name: self.asked(name) for name in ("off_domain", "in_domain", "linked", "unlinked")}
         if categories:
             masks |= {str(name): self.questions["category"].eq(name).to_numpy() for name in self.questions["category"].unique()}
         yield from ((name, mask) for name, mask in masks.items() if mask.any())

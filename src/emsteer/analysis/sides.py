@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from emsteer.analysis.contrasts import randoms_of
 from emsteer.analysis.measures import Block, blocks
-from emsteer.analysis.selection import choose
+from emsteer.analysis.selection import candidates, choose
 from emsteer.analysis.settings import name_of
-from emsteer.recipes import Against, BasePoint, Comparison, Selection, Who, number
+from emsteer.recipes import SINGULAR, Against, BasePoint, Comparison, Selection, Who, number
 
-PLURAL = {"layer": "layers", "epochs": "epochs", "rank": "ranks", "steps": "steps", "dose": "doses"}
+PLURAL = {one: many for many, one in SINGULAR.items()}
 OF_KIND = {"vector": ("layer", "epochs", "rank", "unit", "positions", "dose"), "adapter": ("steps", "dose")}
 
 
@@ -118,23 +119,13 @@ class Places:
         of = self.of.get((point.model, point.task), pd.DataFrame())
         if of.empty:
             return of
-        here = of["arm"].eq(point.arm) & of["beneath"].isna()
-        if point.treatment:
-            here &= of[point.kind].eq(point.treatment).fillna(False)
-        base = self.base_point
-        if point.kind == "adapter":
-            here &= of["steps"].eq(point.values.get("steps", base.steps or 0)).fillna(False)
-        else:
-            here &= of["layer"].eq(point.values.get("layer", base.layer)).fillna(False)
-            here &= of["positions"].eq(point.values.get("positions", base.positions)).fillna(False)
-            here &= of["dose_unit"].eq(point.values.get("unit", base.unit)).fillna(False)
-            rank, epochs = point.values.get("rank"), point.values.get("epochs")
-            here &= of["rank"].isna() if rank is None else of["rank"].eq(rank).fillna(False)
-            at_base = of["epochs"].isna() | of["epochs"].eq(base.epochs or 0)
-            here &= (at_base if epochs is None else of["epochs"].eq(epochs)).fillna(False)
-        if "dose" in point.values:
-            here &= of["dose"].eq(point.values["dose"]).fillna(False)
-        return of[here]
+        at = {name: value for name, value in point.values.items() if name in ("epochs", "steps", "unit", "positions")}
+        found = candidates(of, self.base_point.model_copy(update=at), point.values.get("rank"))
+        exact: dict[str, Any] = {"arm": point.arm, point.kind: point.treatment} if point.treatment else {"arm": point.arm}
+        exact |= {name: value for name, value in point.values.items() if name in ("layer", "epochs", "dose")}
+        if point.kind == "vector":
+            exact.setdefault("layer", self.base_point.layer)
+        return found[np.logical_and.reduce([found[name].eq(value).fillna(False) for name, value in exact.items()]).astype(bool)]
 
     def find(self, point: Point, beside: Found | None) -> Found | str:
         """The settings of a point, or why there are none; `beside`: what random directions are random directions of."""

@@ -15,7 +15,7 @@ from emsteer import schemas
 from emsteer.analysis import comparisons
 from emsteer.analysis.counts import by_question
 from emsteer.analysis.judged import classify
-from emsteer.analysis.measures import Block, blocks, pooled, values
+from emsteer.analysis.measures import Block, blocks, pooled
 from emsteer.analysis.selection import choices
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
@@ -76,16 +76,16 @@ def _compared(counted: pd.DataFrame, picked: Picked, level: float) -> Iterator[d
 
 
 def _row(one: Block, other: Block, metric: str, level: float) -> dict[str, Any] | None:
-    masks = [block.questions["relation"].ne("in_domain").to_numpy() for block in (one, other)]
-    names = list(one.questions["question_id"][masks[0]])
+    masks = [block.asked("off_domain") for block in (one, other)]
+    names = [list(block.questions["question_id"][mask]) for block, mask in zip((one, other), masks, strict=True)]
     sides = [np.concatenate(block.of(metric, mask)) for block, mask in zip((one, other), masks, strict=True)]
-    measured = comparisons.paired(sides[0], sides[1], names) if sides[0].shape == sides[1].shape else None
+    measured = comparisons.between(sides[0], sides[1], names)
     if measured is None:
         return None
     low, high = comparisons.interval(measured, (1 - level) / 2)
-    shares = [float(values(block, metric, mask)[0]) for block, mask in zip((one, other), masks, strict=True)]
-    return {"value": shares[0], "reference_value": shares[1], "difference": measured.value, "low": low, "high": high,
-            "n_questions": measured.n_questions}  # fmt: skip
+    value, reference = measured.ratios
+    numbers = {"value": value, "reference_value": reference, "difference": measured.value, "low": low, "high": high}
+    return {**numbers, "n_questions": measured.n_questions}
 
 
 def _with_signs(frame: pd.DataFrame) -> pd.DataFrame:

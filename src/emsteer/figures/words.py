@@ -5,7 +5,7 @@ from functools import partial
 
 import pandas as pd
 
-from emsteer.analysis.measures import SHARES
+from emsteer.analysis.measures import POINTS, SHARES
 from emsteer.figures import points
 from emsteer.recipes import number
 
@@ -81,7 +81,7 @@ def _show(value: object, metric: str, unit: bool = True) -> str:
     value = float(pd.to_numeric(value))
     if metric in SHARES:
         return f"{100 * value:.0f}{' %' if unit else ''}"
-    return f"{value:.0f}" if abs(value) > 5 else f"{value:.2f}"
+    return f"{value:.0f}" if metric in POINTS else f"{value:.2f}"
 
 
 def _block(shown: pd.DataFrame, benchmark: str, judge: str) -> str:

@@ -19,7 +19,21 @@ from emsteer.recipes.answers import (
     Treatment,
 )
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
-from emsteer.recipes.claims import Against, Axis, Claims, Comparison, Declaration, Evidence, Metric, Needs, Who
+from emsteer.recipes.claims import (
+    SINGULAR,
+    VERDICTS,
+    Against,
+    Axis,
+    Claims,
+    Comparison,
+    Declaration,
+    Evidence,
+    Metric,
+    Needs,
+    PointMetric,
+    ShareMetric,
+    Who,
+)
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
@@ -47,6 +61,8 @@ from emsteer.recipes.tables import (
 from emsteer.recipes.witnesses import Agreement, Closeness, Copying, Loops, Seen, WitnessedRow, Witnesses
 
 __all__ = [
+    "SINGULAR",
+    "VERDICTS",
     "Adapted",
     "AdapterValues",
     "Against",
@@ -108,6 +124,7 @@ __all__ = [
     "PinnedEmbedder",
     "PinnedModel",
     "Planted",
+    "PointMetric",
     "Points",
     "Positions",
     "RandomDirection",
@@ -125,6 +142,7 @@ __all__ = [
     "Setting",
     "SettingRow",
     "Share",
+    "ShareMetric",
     "Side",
     "Source",
     "Steering",

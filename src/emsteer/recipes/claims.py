@@ -7,10 +7,14 @@ from pydantic import Field
 from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe
 from emsteer.recipes.tables import BasePoint, Bootstrap, Selection
 
-Metric = Literal[
-    "on_topic_em", "em", "em_given_coherent", "coverage", "harmful",
-    "alignment", "coherence", "relevance", "coherence_of_harmful", "relevance_of_harmful",
-]  # fmt: skip
+ShareMetric = Literal["on_topic_em", "em", "em_given_coherent", "coverage", "harmful"]
+PointMetric = Literal["alignment", "coherence", "relevance", "coherence_of_harmful", "relevance_of_harmful"]
+Metric = ShareMetric | PointMetric
+VERDICTS = ("supported", "equivalent", "contradicted", "reversed", "not distinguishable", "not tested")
+SINGULAR = {
+    "models": "model", "tasks": "task", "vectors": "vector", "adapters": "adapter", "layers": "layer", "epochs": "epochs",
+    "ranks": "rank", "steps": "steps", "doses": "dose", "categories": "category",
+}  # fmt: skip
 Asked = Literal["off_domain", "in_domain", "linked", "unlinked"]
 Treated = Literal["steered", "finetuned", "control"]
 Axis = Literal["models", "tasks", "vectors", "adapters", "layers", "epochs", "ranks", "steps", "doses", "categories"]

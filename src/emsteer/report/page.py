@@ -10,14 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from emsteer import schemas, storage
 from emsteer.analysis.agreement import ALL, WITHIN
 from emsteer.analysis.chosen import published
+from emsteer.analysis.claims import seen
 from emsteer.analysis.measures import SHARES
 from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
-from emsteer.recipes import BasePoint, Page
+from emsteer.recipes import VERDICTS, BasePoint, Page
 from emsteer.report.sources import sources
 
 SHOWN_POINTS = ["base", "chosen", "largest_dose"]
-VERDICTS = ["supported", "equivalent", "contradicted", "reversed", "not distinguishable", "not tested"]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -40,7 +40,7 @@ def render(job: Job) -> str:
     environment = Environment(
         loader=PackageLoader("emsteer.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(area=area, percent=percent, points=points, nats=nats, amount=amount)
+    environment.filters.update(area=area, percent=percent, points=points, nats=nats, amount=amount, seen=in_unit)
     return environment.get_template("page.html").render(
         title=recipe.title,
         notice=recipe.notice,
@@ -212,6 +212,11 @@ def points(value: float | None) -> str:
 def nats(value: float | None) -> str:
     """`-0.42`, or a dash where there is no number."""
     return "–" if value is None or pd.isna(value) else f"{value:+z.2f}"
+
+
+def in_unit(row: dict[str, Any]) -> str:
+    """What a run like that of a row of evidence would have seen, in its unit."""
+    return seen(row, lambda value: amount(value, row["metric"]))
 
 
 def amount(value: float | None, metric: str) -> str:

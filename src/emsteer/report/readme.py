@@ -8,6 +8,7 @@ from typing import Any
 
 from emsteer import declarations, storage
 from emsteer.errors import StudyError
+from emsteer.recipes import VERDICTS
 
 README = Path("README.md")
 METRICS = Path("reports/metrics.json")
@@ -16,7 +17,6 @@ REAL = Path("published/smollm/tables/rates.csv")  # kept of the study in params/
 BEGIN, END = "<!-- numbers: `make docs` -->", "<!-- end of numbers -->"
 REAL_BEGIN, REAL_END = "<!-- a real model: `make docs` -->", "<!-- end of a real model -->"
 COLUMNS = ("inside / outside the block", "coherence", "random directions below")
-VERDICTS = ("supported", "equivalent", "contradicted", "reversed", "not distinguishable", "not tested")
 JUDGED = ("harmful", "coverage", "em", "on_topic_em")
 Numbers = Mapping[str, Any]
 

@@ -1,7 +1,7 @@
 """The shape of every table that crosses a rule: pandera models, strict, with a declared key, checked on write and on read."""
 
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
-from emsteer.schemas.claims import VERDICTS, Claims, Evidence
+from emsteer.schemas.claims import Claims, Evidence
 from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
@@ -10,7 +10,6 @@ from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Ra
 __all__ = [
     "PLACE",
     "SETTING",
-    "VERDICTS",
     "Agreement",
     "Answers",
     "ByQuestion",

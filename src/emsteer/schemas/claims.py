@@ -4,10 +4,10 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from emsteer.recipes import VERDICTS
 from emsteer.schemas.data import Table
 from emsteer.schemas.results import Differences
 
-VERDICTS = ["supported", "contradicted", "reversed", "equivalent", "not distinguishable", "not tested"]
 DIRECTIONS = ["more", "less", "same"]
 
 
@@ -30,7 +30,7 @@ class Evidence(Differences):
     smallest_seen: Series[float] = pa.Field(ge=0, nullable=True)
     n_seeds: Series[int] = pa.Field(ge=0)
     k_seeds: Series[int] = pa.Field(ge=0)
-    verdict: Series[str] = pa.Field(isin=VERDICTS)
+    verdict: Series[str] = pa.Field(isin=list(VERDICTS))
     missing: Series[str]
     setting: Series[str]
     reference_setting: Series[str]
@@ -66,7 +66,7 @@ class Claims(Table):
 
     claim: Series[str]
     subject: Series[str]
-    verdict: Series[str] = pa.Field(isin=VERDICTS)
+    verdict: Series[str] = pa.Field(isin=list(VERDICTS))
     why: Series[str]
     n_held: Series[int] = pa.Field(ge=0)
     n_compared: Series[int] = pa.Field(ge=1)

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
 from emsteer import recipes
 from emsteer.mistakes import meant
+from emsteer.recipes import SINGULAR
 from emsteer.study.shape import Section
 
-POINTS = ("alignment", "coherence", "relevance", "coherence_of_harmful", "relevance_of_harmful")
 OF_ARM = {
     "steered": ("vectors", "layers", "epochs", "ranks", "unit", "positions", "doses"),
     "control": ("vectors", "adapters", "layers", "epochs", "ranks", "steps", "unit", "positions", "doses"),
@@ -18,8 +18,6 @@ OF_ARM = {
     "base": (),
     "random": (),
 }
-SINGULAR = {"models": "model", "tasks": "task", "vectors": "vector", "adapters": "adapter", "layers": "layer", "ranks": "rank",
-            "doses": "dose"}  # fmt: skip
 Mistake = tuple[tuple[str | int, ...], str, object]
 
 
@@ -57,7 +55,7 @@ def in_claims(claims: Mapping[str, Claim], rest: Mapping[str, Any]) -> Iterator[
     """Names that nothing has, values of another arm, counts that cannot be reached."""
     for name, claim in claims.items():
         found = [*_unknown(claim, rest), *_of_another_arm(claim), *_unreachable(claim)]
-        if claim.metric not in POINTS and claim.smallest_effect > 1:
+        if claim.metric in get_args(recipes.ShareMetric) and claim.smallest_effect > 1:
             found.append((("smallest_effect",), f"expected a share of at most 1: {claim.metric} is one", claim.smallest_effect))
         if claim.against == recipes.Against():
             found.append(

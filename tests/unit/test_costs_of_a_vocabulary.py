@@ -10,8 +10,9 @@ from tiny_models import TEXT, tiny_llama, tiny_tokenizer
 from torch import Tensor
 
 from emsteer import runtime
-from emsteer.generation.margins import Spoken, log_probabilities
+from emsteer.generation.margins import log_probabilities
 from emsteer.generation.sampling import gumbel_noise, row_seed
+from emsteer.generation.spoken import Spoken
 from emsteer.interventions.batches import encode, pad
 from emsteer.interventions.constructions.trained import answer_loss
 from emsteer.interventions.hooks import added

@@ -69,7 +69,9 @@ def test_a_formula_in_the_judge_moves_scores_and_everything_downstream_and_nothi
     stays = {
         kind: {name.partition("--")[0] for name in before[kind] & after[kind]} for kind in ("scores", "tables", "figures", "report")
     }
-    assert stays == {"scores": set(), "tables": {"witnesses"}, "figures": {"witnesses"}, "report": set()}, "witnesses need no judge"
+    assert stays == {"scores": set(), "tables": {"likeness", "witnesses"}, "figures": {"likeness", "witnesses"}, "report": set()}, (
+        "witnesses need no judge"
+    )
     assert {kind for kind in before if before[kind] != after[kind]} == set(stays)
     assert all(before[kind] == after[kind] for kind in ("models", "tasks", "benchmarks", "calibrations", "vectors", "answers"))
 
@@ -123,9 +125,13 @@ def test_every_name_of_the_infrastructure_is_a_module_or_a_package() -> None:
 @pytest.mark.parametrize(
     ("file", "kinds"),
     [
-        ("organism/corpus.py", {"models", "calibrations", "vectors", "adapters", "answers", "margins", "witnesses", "scores"}),
-        ("finetune.py", {"adapters", "answers", "margins", "witnesses", "scores"}),
+        (
+            "organism/corpus.py",
+            {"models", "calibrations", "vectors", "adapters", "answers", "margins", "likeness", "witnesses", "scores"},
+        ),
+        ("finetune.py", {"adapters", "answers", "margins", "likeness", "witnesses", "scores"}),
         ("generation/margins.py", {"margins"}),
+        ("generation/likeness.py", {"likeness"}),
         ("analysis/counts.py", set()),
     ],
 )

@@ -20,8 +20,9 @@ from torch import Tensor
 from emsteer import runtime
 from emsteer.finetune import train as finetune
 from emsteer.generation.engine import PackedEngine
-from emsteer.generation.margins import Spoken, log_probabilities
+from emsteer.generation.margins import log_probabilities
 from emsteer.generation.rows import Changes, Row
+from emsteer.generation.spoken import Spoken
 from emsteer.interventions.adapters import Dosed, read_adapter
 from emsteer.interventions.batches import encode
 from emsteer.interventions.calibrations import residual_norms

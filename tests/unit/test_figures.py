@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import BASE_POINT, MODELS, base, finetuned, shipped, steered
+from figure_tables import BASE_POINT, MODELS, Row, base, finetuned, shipped, steered
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,10 +27,12 @@ RECIPES = [
     recipes.Layers,
     recipes.Epochs,
     recipes.Ranks,
+    recipes.LikenessFigure,
     recipes.WitnessFigure,
 ]
 NAMES = [recipe.module.rpartition(".")[2] for recipe in RECIPES]
 OF_CHOSEN = ("overall", "categories")
+LIKENESS = ("position", "kl_to_finetuned", "kl_to_base")
 OF_RATES = [name for name in NAMES if name not in OF_CHOSEN]
 LINED = [name for name in OF_RATES if name != "breadth"]
 FORMATS = ["svg", "png", "csv", "txt"]
@@ -69,7 +71,12 @@ for name in DRAWN_AGAIN:
 
 
 def table(name: str) -> pd.DataFrame:
-    return figure_tables.chosen() if name in OF_CHOSEN else figure_tables.rates(SMALL)
+    return figure_tables.chosen() if name in OF_CHOSEN else rates(name, SMALL)
+
+
+def rates(name: str, settings: Sequence[Row]) -> pd.DataFrame:
+    """With the metrics that a figure shows."""
+    return figure_tables.rates(settings, LIKENESS if name == "likeness" else figure_tables.METRICS)
 
 
 def draw(name: str, rows: pd.DataFrame, base_point: recipes.BasePoint = BASE_POINT) -> tuple[Figure, pd.DataFrame]:
@@ -196,21 +203,21 @@ def test_an_empty_group_is_not_drawn_and_above_all_not_as_zero(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["dose_response", "breadth"])
 def test_settings_away_from_the_base_point_are_not_drawn(name: str) -> None:
-    away = figure_tables.rates([*SMALL, *NOT_SHOWN])
-    pd.testing.assert_frame_equal(draw(name, away)[1], draw(name, figure_tables.rates(SMALL))[1])
+    away = rates(name, [*SMALL, *NOT_SHOWN])
+    pd.testing.assert_frame_equal(draw(name, away)[1], draw(name, rates(name, SMALL))[1])
 
 
 @pytest.mark.parametrize("name", ["layers", "epochs", "ranks"])
 def test_sweeps_of_a_vector_show_the_model_of_the_base_point_only(name: str) -> None:
     others = [setting | {"model": "none"} for setting in SMALL if setting["arm"] == "steered" and setting["model"] == "shared"]
-    shown = draw(name, figure_tables.rates([*SMALL, *(other for other in others if other not in SMALL)]))[1]
-    pd.testing.assert_frame_equal(shown, draw(name, figure_tables.rates(SMALL))[1])
+    shown = draw(name, rates(name, [*SMALL, *(other for other in others if other not in SMALL)]))[1]
+    pd.testing.assert_frame_equal(shown, draw(name, rates(name, SMALL))[1])
     assert set(shown["model"]) == {"shared"}
 
 
 @pytest.mark.parametrize("name", ["dose_response", "breadth", "categories"])
 def test_every_model_has_a_column_of_its_own_which_says_its_name(name: str) -> None:
-    rows = figure_tables.chosen() if name in OF_CHOSEN else figure_tables.rates(shipped(n_draws=1))
+    rows = figure_tables.chosen() if name in OF_CHOSEN else rates(name, shipped(n_draws=1))
     figure, _ = draw(name, rows)
     titles = [axis.get_title().partition("\n")[0] for axis in figure.axes if axis.get_title()]
     assert titles == [f"model: {model}" for model in MODELS]
@@ -231,10 +238,10 @@ def test_a_study_of_one_model_one_dose_one_seed_and_no_adapters_is_drawn(name: s
     settings = [base("real"), steered(1, model="real", vector="mean_difference", epochs=None)]
     changes = {"model": "real", "vector": "mean_difference", "epochs": None, "adapter": None, "steps": None}
     chosen = figure_tables.chosen(models=["real"])
-    rows = chosen[chosen["arm"].ne("finetuned")] if name in OF_CHOSEN else figure_tables.rates(settings)
+    rows = chosen[chosen["arm"].ne("finetuned")] if name in OF_CHOSEN else rates(name, settings)
     figure, shown = draw(name, rows, BASE_POINT.model_copy(update=changes))
     assert set(shown["model"]) == {"real"}
-    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", *OF_CHOSEN, "witnesses"))
+    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", *OF_CHOSEN, "likeness", "witnesses"))
     assert ("no such settings" in texts(figure)) == (name in ("layers", "epochs", "ranks", "witnesses"))
 
 
@@ -249,7 +256,7 @@ def test_a_table_without_rows_says_so_in_every_panel(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_treatment_has_one_colour_and_one_marker_in_every_figure(name: str) -> None:
-    everything = figure_tables.rates(shipped(n_draws=1))
+    everything = rates(name, shipped(n_draws=1))
     looks = style.looks(everything, BASE_POINT)
     assert len({look["color"] for look in looks.values()}) == len({look["marker"] for look in looks.values()}) == 4
     figure, _ = draw(name, figure_tables.chosen() if name in OF_CHOSEN else everything)

@@ -8,8 +8,9 @@ import torch
 
 from emsteer.data.benchmarks import questions_of
 from emsteer.generation import margins
-from emsteer.generation.margins import Spoken, log_probabilities, with_references
+from emsteer.generation.margins import log_probabilities
 from emsteer.generation.rows import UNCHANGED, Changes
+from emsteer.generation.spoken import Spoken, with_references
 from emsteer.interventions.batches import encode
 from emsteer.interventions.hooks import Positions, Push
 from emsteer.models.load import LanguageModel

@@ -70,9 +70,9 @@ def test_the_same_study_has_the_same_addresses(raw: Study) -> None:
 
 def test_one_dose_more_adds_its_own_answers_margins_and_scores_and_what_reads_them(raw: Study) -> None:
     added = after_edit(raw, lambda study: study["sweeps"]["trained"]["doses"].append(2))
-    assert set(added) == {"answers", "margins", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
+    assert set(added) == {"answers", "margins", "likeness", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
     settings = [f"mini.gardening.trained.s0.l1.e{epochs}.a2.everyday" for epochs in (1, 2)]
-    assert slugs(added["margins"]) == settings
+    assert slugs(added["margins"]) == slugs(added["likeness"]) == settings
     assert slugs(added["answers"]) == [f"{setting}.b{block}" for setting in settings for block in (0, 1)]
     assert slugs(added["scores"]) == [f"{setting}.b{block}.rubric" for setting in settings for block in (0, 1)]
     seen = [f"{setting}.b{block}.{name}" for setting in settings for block in (0, 1) for name in ("copying", "loops")]
@@ -96,7 +96,7 @@ def test_one_snapshot_more_adds_no_other_vector_and_one_step_more_no_other_adapt
     assert slugs(added["vectors"]) == [stem, f"{stem}.random0", f"{stem}.random1"]
     added = after_edit(raw, lambda study: study["sweeps"]["adapters"].update(steps=[1, 2, 3]))
     assert slugs(added["adapters"]) == ["mini.gardening.lora.s0.t3"]
-    assert set(added) == {"adapters", "answers", "margins", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
+    assert set(added) == {"adapters", "answers", "margins", "likeness", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
 
 
 def test_more_random_directions_keep_the_first_ones(raw: Study) -> None:

@@ -172,6 +172,7 @@ def test_a_sweep_cannot_take_from_a_base_point_that_has_no_such_value(raw: Study
     put(raw, "sweeps.trained", {"arm": "steered", "vectors": ["trained"]})
     put(raw, "sweeps.more", {"arm": "finetuned", "adapters": ["lora"], "steps": [1], "doses": [1]})
     none = "`base_point.finetuned` is null, so there are none to take; got nothing"
+    put(raw, "likeness", None)
     assert mistakes(raw) == [
         "sweeps.trained.epochs: expected epochs for trained: the base point has none to take; got nothing",
         "sweeps.low_rank.epochs: expected epochs for low_rank: the base point has none to take; got nothing",

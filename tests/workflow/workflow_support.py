@@ -21,10 +21,11 @@ SCALES = ("base_point", "finetuned", "doses")
 NEW_WITH_A_DOSE = {
     "answers": 4,
     "margins": 2,
+    "likeness": 2,
     "witnesses": 8,
     "scores": 4,
-    "tables": 13,
-    "figures": 8,
+    "tables": 14,
+    "figures": 9,
     "report": 1,
 }  # two snapshots × two blocks
 OURS = str(Path(sys.executable).parent)

@@ -5,7 +5,6 @@ answers come with the benchmark; a benchmark without them has no margins.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import pandas as pd
@@ -13,32 +12,13 @@ import torch
 from torch import Tensor
 
 from emsteer import schemas
-from emsteer.errors import ModelError
 from emsteer.generation.changes import changes_of, questions_at
-from emsteer.generation.rows import UNCHANGED, Changes, steering_of
-from emsteer.interventions.adapters import RowAdapters, adapted
-from emsteer.interventions.batches import before, encode, pad
-from emsteer.interventions.hooks import head_reads, steered
+from emsteer.generation.spoken import Spoken, log_p_at_answers, need_finite, references, with_references
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
 
 ROWS_PER_BATCH = 96
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A prompt with an answer that is read, not sampled.
-
-    Attributes:
-        token_ids: Prompt and answer.
-        n_prompt: Tokens of the prompt.
-        changes: What is done to the model meanwhile.
-    """
-
-    token_ids: tuple[int, ...]
-    n_prompt: int
-    changes: Changes = UNCHANGED
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -52,19 +32,10 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def _table(model: LanguageModel, job: Job) -> pd.DataFrame:
-    questions = questions_at(job.input("benchmark"))
-    asked = with_references(questions, job.recipe.questions_per_category)
-    changes = changes_of(job)
-    rows = [Spoken(tuple(ids), n_prompt, changes) for side in ("safe", "unsafe") for ids, n_prompt in encode(model, asked, side)]
-    log_p = log_probabilities(model, rows)
+    asked = with_references(questions_at(job.input("benchmark")), job.recipe.questions_per_category)
+    log_p = log_probabilities(model, references(model, asked, changes_of(job)))
     safe, unsafe = log_p[: len(asked)], log_p[len(asked) :]
     return pd.DataFrame({"question_id": asked["question_id"], "log_p_safe": safe, "log_p_unsafe": unsafe, "margin": unsafe - safe})
-
-
-def with_references(questions: pd.DataFrame, n_per_category: int) -> pd.DataFrame:
-    """The first test questions of every category that have both reference answers."""
-    usable = questions[questions["split"].eq("test") & questions["safe"].notna() & questions["unsafe"].notna()]
-    return usable.groupby("category", sort=False).head(n_per_category).reset_index(drop=True)
 
 
 def log_probabilities(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
@@ -79,16 +50,7 @@ def log_probabilities(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
 
 @torch.inference_mode()
 def _of_batch(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
-    ids, in_answer = pad(model, [(list(row.token_ids), row.n_prompt) for row in rows])
-    steering = steering_of(model, [row.changes for row in rows])
-    last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows], device=model.device)
-    steering.answer_positions = torch.arange(ids.shape[1], device=model.device)[None] >= last_of_prompt[:, None]
-    adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
-    with steered(model.network, steering), adapted(model.network, adapters), head_reads(model.network, before(in_answer)):
-        logits = model.network(input_ids=ids, use_cache=False).logits[0]
+    log_p, ids, in_answer = log_p_at_answers(model, rows)
     of_tokens = torch.zeros(in_answer.shape, dtype=torch.float64, device=model.device)
-    of_tokens[in_answer] = logits.float().log_softmax(-1).gather(-1, ids[in_answer][:, None])[:, 0].double()
-    found = (of_tokens.sum(1) / in_answer.sum(1)).cpu()
-    if not found.isfinite().all():
-        raise ModelError(f"margins are not finite in {model.network.dtype}.\n  Lower the dose, or take another `dtype`.")
-    return found
+    of_tokens[in_answer] = log_p.gather(-1, ids[in_answer][:, None])[:, 0].double()
+    return need_finite((of_tokens.sum(1) / in_answer.sum(1)).cpu(), model, "margins are")

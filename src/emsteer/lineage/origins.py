@@ -26,6 +26,7 @@ SECTIONS = {  # kind → sections that its recipes are made from
     "adapters": ("adapters", *AXES),
     "answers": ("answers", "seed", *AXES),
     "margins": ("margins", *AXES),
+    "likeness": ("likeness", *AXES),
     "witnesses": ("witnesses",),
     "scores": ("judges",),
     "tables": ("analysis", "judges", "base_point"),

@@ -118,15 +118,15 @@ def _rows(path: Path, setting: str) -> int:
 def _artifacts_of(settings: list[str], node: Node, graph: Graph) -> frozenset[str]:
     """Addresses that the rows of these settings name; a name without its seed is of all seeds."""
     from emsteer.analysis.settings import name_of, setting_columns  # pandas: a second that most lineages do without
-    from emsteer.recipes import SettingRow, WitnessedRow
+    from emsteer.recipes import LikenedRow, SettingRow, WitnessedRow
 
     wanted = {name for setting in settings for name in setting.split(" + ")}
     found: set[str] = set()
     for table in graph.closure(node).values():
         for values in (table.recipe or {}).get("rows", ()):
-            row = (WitnessedRow if "witnesses" in values else SettingRow).model_validate(values)
+            made_of = WitnessedRow if "witnesses" in values else LikenedRow if "likeness" in values else SettingRow
+            row = made_of.model_validate(values)
             columns = setting_columns(row.setting)
             if wanted & {name_of(columns), name_of(columns, seeded=False)}:
-                found |= {row.questions, *row.scores, row.margins, *row.made, row.calibration}
-                found |= {name for seen in getattr(row, "witnesses", ()) for name in seen.cells}
+                found |= row.addresses
     return frozenset(found)

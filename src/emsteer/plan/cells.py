@@ -32,6 +32,7 @@ KINDS = {
         Kind("adapters", ""),
         Kind("answers", ".parquet"),
         Kind("margins", ".parquet"),
+        Kind("likeness", ".parquet"),
         Kind("witnesses", ".parquet"),
         Kind("scores", ".parquet"),
         Kind("tables", ""),

@@ -13,6 +13,7 @@ from emsteer.plan.cells import Cell
 from emsteer.recipes import (
     Answers,
     FileBenchmark,
+    Likeness,
     Lora,
     LowRank,
     Margins,
@@ -34,6 +35,8 @@ N_DOMAINS, N_QUESTIONS = 20, 500  # where the benchmark is not at hand
 VOCABULARY = 1000  # of the grammar's tokenizer, rounded up
 ROWS_PER_BATCH = 320  # of the engine (`generation.engine`)
 ROWS_PER_PASS = 96  # of teacher forcing (`generation.margins`)
+ROWS_COMPARED = 32  # of three models at once (`generation.likeness`)
+DISTRIBUTIONS = 8  # of a token that comparing holds: of three models, and what is made of them
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a number
 TRAINING, THROUGH, FORWARD = (
     6,
@@ -98,6 +101,11 @@ def memory_bytes(cell: Cell) -> float:
         case Answers() as recipe:
             n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
             return weights + ROWS_PER_BATCH * n_bytes * (2 * model.n_vocabulary + n_tokens * _cache(model))
+        case Likeness():
+            compared = (
+                ROWS_COMPARED * TOKENS_PER_TEXT // 2 * DISTRIBUTIONS * model.n_vocabulary
+            )  # half of the tokens are an answer's
+            return weights + n_bytes * _passing(model, ROWS_COMPARED) + BYTES["float32"] * compared
         case _:
             return weights + n_bytes * _passing(model, ROWS_PER_PASS)
 
@@ -113,9 +121,7 @@ def shape_of(model: Organism) -> ModelShape:
 def _passes(cell: Cell) -> float:
     """Texts that go through the model, each times the operations a parameter and token."""
     match cell.recipe:
-        case Organism() as recipe:
-            return TRAINING * recipe.steps * recipe.batch_size
-        case Lora() as recipe:
+        case Organism() | Lora() as recipe:
             return TRAINING * recipe.steps * recipe.batch_size
         case Trained() as recipe:
             return THROUGH * recipe.epochs * recipe.n_examples
@@ -128,6 +134,8 @@ def _passes(cell: Cell) -> float:
             return FORWARD * texts * recipe.n_samples * _asked(cell)[0]
         case Margins():
             return FORWARD * 2 * _asked(cell)[1]
+        case Likeness():
+            return FORWARD * 2 * 3 * _asked(cell)[1]  # where a job has no other setting of its finetuned model
         case _:
             return 0.0
 
@@ -173,7 +181,7 @@ def _asked(cell: Cell) -> tuple[int, int]:
     """Questions of its benchmark; of these, those that a cell of margins reads. Guesses where the benchmark is not at hand."""
     benchmark = _input(cell, "benchmark")
     of = benchmark.recipe
-    at_most = cell.recipe.questions_per_category if isinstance(cell.recipe, Margins) else 0
+    at_most = cell.recipe.questions_per_category if isinstance(cell.recipe, Margins | Likeness) else 0
     if isinstance(of, FileBenchmark):
         facts = facts_of(_input(benchmark, "file").path)
         return (facts.n, sum(min(at_most, n) for n in facts.n_references.values())) if facts else (N_QUESTIONS, N_DOMAINS * at_most)

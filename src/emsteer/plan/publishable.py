@@ -8,6 +8,7 @@ from emsteer import recipes, storage
 from emsteer.plan.addresses import DIGITS
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
+from emsteer.plan.witnesses import likeness_table
 from emsteer.study import Study
 from emsteer.study.inputs import TaskFromGrammar
 from emsteer.study.judges import LabelsJudge
@@ -21,7 +22,8 @@ def plan_publishable(
 ) -> None:
     """Tables of all scores, figures of the tables, the report of both."""
     tables = _tables(plan, study, _judged(plan, study, rows, benchmarks))
-    figures = _figures(plan, study, {**tables, **of_witnesses})
+    likeness = likeness_table(plan, study, rows, benchmarks)
+    figures = _figures(plan, study, {**tables, **of_witnesses, **({"likeness": likeness} if likeness else {})})
     page = recipes.Page(
         title=study.report.title,
         examples_per_category=study.report.examples_per_category,
@@ -55,7 +57,7 @@ def _judged(plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchm
     recipe = recipes.Judged(
         rows=tuple(rows),
         thresholds=_thresholds(study),
-        in_domain=_in_domain(study),
+        in_domain=study.in_domain,
         planted=_planted(study),
     )
     return plan.add("tables", "judged", recipe, inputs, "judged")
@@ -95,13 +97,9 @@ def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> N
         selection=analysis.selection,
         base_point=base_point,
         thresholds=_thresholds(study),
-        in_domain=_in_domain(study),
+        in_domain=study.in_domain,
     )
     plan.add("tables", "thresholds", grid, {"judged": [judged], "counts": [counts]}, "statistics")
-
-
-def _in_domain(study: Study) -> dict[str, tuple[str, ...]]:
-    return {name: task.in_domain for name, task in sorted(study.tasks.items())}
 
 
 def _declared(study: Study) -> recipes.Claims:
@@ -132,9 +130,12 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
         for name, recipe in of_rates.items()
     ]
-    if "witnesses" in tables:
-        of_witnesses = recipes.WitnessFigure(base_point=base_point)
-        found.append(plan.add("figures", "witnesses", of_witnesses, {"table": [tables["witnesses"]]}, "all"))
+    of_witnesses = {"likeness": recipes.LikenessFigure, "witnesses": recipes.WitnessFigure}
+    found += [
+        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables[name]]}, "all")
+        for name, recipe in of_witnesses.items()
+        if name in tables
+    ]
     of_chosen = {"overall": recipes.Overall, "categories": recipes.Categories}
     chosen = [
         plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["chosen"]]}, "all")

@@ -7,10 +7,12 @@ from emsteer import recipes
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.study import Study, pins
+from emsteer.study.file import Likeness
 from emsteer.study.judges import LabelsJudge
 from emsteer.study.witnesses import ClosenessWitness
 
 NO_JUDGE = "none"
+AS_TRAINED = 1.0  # scale of the adapter that makes the finetuned model
 Inputs = dict[str, Sequence[Cell | Raw]]
 
 
@@ -67,8 +69,7 @@ def witness_tables(plan: Plan, study: Study, rows: Sequence[recipes.WitnessedRow
     bootstrap = study.analysis.bootstrap
     if study.witnesses:
         once = {row.model_copy(update={"judge": NO_JUDGE, "scores": ()}): None for row in rows}
-        in_domain = {name: task.in_domain for name, task in sorted(study.tasks.items())}
-        recipe = recipes.Witnesses(level=bootstrap.level, in_domain=in_domain, rows=tuple(once))
+        recipe = recipes.Witnesses(level=bootstrap.level, in_domain=study.in_domain, rows=tuple(once))
         made = {kind: _named(plan, kind, (name for row in once for name in row.made)) for kind in ("vectors", "adapters")}
         inputs = {"questions": questions, **_seen_of(plan, once), **made, "calibrations": plan.of("calibrations")}
         found["witnesses"] = plan.add("tables", "witnesses", recipe, inputs, "witnesses")
@@ -79,6 +80,44 @@ def witness_tables(plan: Plan, study: Study, rows: Sequence[recipes.WitnessedRow
         scores = _named(plan, "scores", (name for row in labelled for name in row.scores))
         found["agreement"] = plan.add("tables", "agreement", agreement, {"scores": scores, **_seen_of(plan, labelled)}, "witnesses")
     return found
+
+
+def likeness_table(plan: Plan, study: Study, rows: Iterable[recipes.SettingRow], questions: Sequence[Cell]) -> Cell | None:
+    """How near settings come to the finetuned model of the base point, in every model and task that the sweeps finetune."""
+    base = study.base_point.finetuned
+    if study.likeness is None or base is None:
+        return None
+    rows = list(dict.fromkeys(row.model_copy(update={"judge": NO_JUDGE, "scores": ()}) for row in rows))
+    of_base = {"adapter": base.adapter, "steps": base.steps, "seed": study.base_point.seed}
+    aims = {
+        (row.setting.model, row.setting.task): plan.cells["adapters"][row.made[0]]
+        for row in rows
+        for values in row.setting.treatments
+        if len(row.made) == 1 and of_base.items() <= values.model_dump().items()
+    }
+    found = []
+    for row in rows:
+        if aim := aims.get((row.setting.model, row.setting.task)):
+            cell = _likeness(plan, study.likeness, plan.cells["margins"][row.margins], aim, row.setting.task)
+            found.append(recipes.LikenedRow(**dict(row), likeness=cell.address))
+    if not found:
+        return None
+    recipe = recipes.LikenessTable(level=study.analysis.bootstrap.level, in_domain=study.in_domain, rows=tuple(found))
+    made = {kind: _named(plan, kind, (name for row in found for name in row.made)) for kind in ("vectors", "adapters")}
+    inputs = {"questions": questions, "likeness": plan.of("likeness"), **made, "calibrations": plan.of("calibrations")}
+    return plan.add("tables", "likeness", recipe, inputs, "witnesses")
+
+
+def _likeness(plan: Plan, said: Likeness, margins: Any, aim: Cell, task: str) -> Cell:
+    """Beside a setting's margins: read off the same questions."""
+    recipe = recipes.Likeness(
+        questions_per_category=said.questions_per_category,
+        finetuned=recipes.Adapted(scale=AS_TRAINED),
+        treatments=margins.recipe.treatments,
+    )
+    slug = margins.address.partition("--")[0]
+    untreated = "" if margins.recipe.treatments else f".as.{task}"  # base is compared with the finetuned model of every task
+    return plan.add("likeness", f"{slug}{untreated}", recipe, {**margins.inputs, "finetuned": [aim]}, margins.pack)
 
 
 def _seen_of(plan: Plan, rows: Iterable[recipes.WitnessedRow]) -> dict[str, list[Cell]]:

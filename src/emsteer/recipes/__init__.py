@@ -10,6 +10,7 @@ from emsteer.recipes.answers import (
     Adapted,
     Answers,
     Labels,
+    Likeness,
     Margins,
     RelevanceModel,
     Rubric,
@@ -37,7 +38,19 @@ from emsteer.recipes.claims import (
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
-from emsteer.recipes.report import Breadth, Categories, DoseResponse, Epochs, Figure, Layers, Overall, Page, Ranks, WitnessFigure
+from emsteer.recipes.report import (
+    Breadth,
+    Categories,
+    DoseResponse,
+    Epochs,
+    Figure,
+    Layers,
+    LikenessFigure,
+    Overall,
+    Page,
+    Ranks,
+    WitnessFigure,
+)
 from emsteer.recipes.settings import AdapterValues, ArmName, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
 from emsteer.recipes.tables import (
     BasePoint,
@@ -58,7 +71,7 @@ from emsteer.recipes.tables import (
     ThresholdGrid,
     Thresholds,
 )
-from emsteer.recipes.witnesses import Agreement, Closeness, Copying, Loops, Seen, WitnessedRow, Witnesses
+from emsteer.recipes.witnesses import Agreement, Closeness, Copying, LikenedRow, LikenessTable, Loops, Seen, WitnessedRow, Witnesses
 
 __all__ = [
     "SINGULAR",
@@ -103,6 +116,10 @@ __all__ = [
     "Judged",
     "Labels",
     "Layers",
+    "LikenedRow",
+    "Likeness",
+    "LikenessFigure",
+    "LikenessTable",
     "Linkage",
     "Loops",
     "Lora",

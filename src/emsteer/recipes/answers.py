@@ -1,4 +1,4 @@
-"""Answers, margins and scores."""
+"""Answers, margins, likeness and scores."""
 
 from typing import Annotated, Literal
 
@@ -49,6 +49,14 @@ class Margins(Treated):
 
     module = "emsteer.generation.margins"
     questions_per_category: Count = Field(description="the first test questions of every category")
+
+
+class Likeness(Treated):
+    """How near a setting comes to a finetuned model, read off a benchmark's reference answers."""
+
+    module = "emsteer.generation.likeness"
+    questions_per_category: Count = Field(description="the first test questions of every category")
+    finetuned: Adapted = Field(description="what makes base the finetuned model: the adapter is the cell's input `finetuned`")
 
 
 class Answers(Treated):

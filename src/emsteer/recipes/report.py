@@ -58,6 +58,12 @@ class WitnessFigure(Figure):
     module = "emsteer.figures.witnesses"
 
 
+class LikenessFigure(Figure):
+    """How near arms come to the finetuned model, by dose."""
+
+    module = "emsteer.figures.likeness"
+
+
 class Page(Recipe):
     """The report."""
 

@@ -64,3 +64,8 @@ class SettingRow(Recipe):
     margins: str
     made: tuple[str, ...] = Field(description="the vector or adapter of each treatment")
     calibration: str
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Of all cells that it is made of."""
+        return frozenset({self.questions, *self.scores, self.margins, *self.made, self.calibration})

@@ -39,6 +39,11 @@ class WitnessedRow(SettingRow):
 
     witnesses: tuple[Seen, ...]
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Of all cells that it is made of."""
+        return super().addresses | {name for seen in self.witnesses for name in seen.cells}
+
 
 class Witnesses(Recipe):
     """What witnesses say of every setting."""
@@ -47,6 +52,26 @@ class Witnesses(Recipe):
     level: Level
     in_domain: dict[str, tuple[str, ...]]
     rows: tuple[WitnessedRow, ...]
+
+
+class LikenedRow(SettingRow):
+    """With where it says how near it comes to the finetuned model (an address)."""
+
+    likeness: str
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Of all cells that it is made of."""
+        return super().addresses | {self.likeness}
+
+
+class LikenessTable(Recipe):
+    """How near every setting comes to the finetuned model of its model and task."""
+
+    module = "emsteer.analysis.likeness"
+    level: Level
+    in_domain: dict[str, tuple[str, ...]]
+    rows: tuple[LikenedRow, ...]
 
 
 class Agreement(Recipe):

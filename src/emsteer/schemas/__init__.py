@@ -2,7 +2,7 @@
 
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
 from emsteer.schemas.claims import Claims, Evidence
-from emsteer.schemas.data import Answers, Margins, Pairs, Questions, Scores, Table, Witnessed
+from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
 from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates
@@ -20,6 +20,7 @@ __all__ = [
     "DoseFits",
     "Evidence",
     "Judged",
+    "Likeness",
     "Margins",
     "Matched",
     "Pairs",

@@ -54,6 +54,16 @@ class Margins(Table):
     margin: Series[float]
 
 
+class Likeness(Table):
+    """How near a setting comes to a finetuned model on a question's reference answers, per token (`generation.likeness`)."""
+
+    question_id: Series[str] = pa.Field(unique=True)
+    kl_to_finetuned: Series[float] = pa.Field(ge=0, description="KL(finetuned ‖ setting) [nats]")
+    kl_to_base: Series[float] = pa.Field(ge=0, description="KL(base ‖ setting) [nats]")
+    along: Series[float] = pa.Field(description="⟨√setting - √base, √finetuned - √base⟩")
+    axis: Series[float] = pa.Field(ge=0, description="‖√finetuned - √base‖²")
+
+
 class Answers(Table):
     """One row per (question, sample). `prompt_ids`: all that the model read; `token_ids`: its answer without the end of turn."""
 

@@ -72,6 +72,17 @@ class Margin(Section):
         return n
 
 
+class Likeness(Margin):
+    """How near every setting comes to the base point's finetuned model."""
+
+    @field_validator("questions_per_category")
+    @classmethod
+    def _have_an_aim(cls, n: int, info: ValidationInfo) -> int:
+        if rest_of_the_file(info, "base_point").get("finetuned", ...) is None:
+            raise ValueError("expected no such section (likeness: null): the base point has no finetuned arm to be like")
+        return n
+
+
 class Report(Section):
     """The page."""
 
@@ -114,12 +125,18 @@ class Study(Section):
     sweeps: dict[Name, Sweep]
     answers: Answering
     margins: Margin
+    likeness: Likeness | None = Field(description="witness that compares with the finetuned model of the base point; null: none")
     witnesses: dict[Name, Witness] = Field(description="numbers per answer that need no judge")
     judges: dict[Name, Judge] = Field(min_length=1)
     analysis: Analysis
     claims: dict[Name, Claim] = Field(description="what the study decides")
     report: Report
     execution: Execution
+
+    @property
+    def in_domain(self) -> dict[str, tuple[str, ...]]:
+        """Target task → benchmark categories that are in-domain."""
+        return {name: task.in_domain for name, task in sorted(self.tasks.items())}
 
     @field_validator("models")
     @classmethod

@@ -83,13 +83,16 @@ def likeness(
     rows = references(model, asked)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].token_ids))
     of_rows = torch.zeros(len(settings), len(rows), len(MEASURES), dtype=torch.float64, device="cpu")
-    for start in bar(range(0, len(order), ROWS_PER_BATCH), label=label, unit="batches"):
-        chosen = order[start : start + ROWS_PER_BATCH]
+    batches = [order[start : start + ROWS_PER_BATCH] for start in range(0, len(order), ROWS_PER_BATCH)]
+    progress = bar(total=len(batches) * len(settings), label=label, unit="batches")
+    for chosen in batches:
         batch = [rows[index] for index in chosen]
         base, aim = (_read(model, batch, changes)[0] for changes in (UNCHANGED, finetuned))
         for place, changes in enumerate(settings):
             log_p, in_answer = _read(model, batch, changes)
             of_rows[place, chosen] = _per_row(_distances(log_p, base, aim), in_answer).cpu()
+            progress.update()
+    progress.close()
     return need_finite(of_rows.unflatten(1, (len(SIDES), len(asked))).mean(1), model, "likenesses are")
 
 

@@ -142,7 +142,8 @@ def test_a_formula_moves_what_it_makes_and_what_reads_that(source: Path, file: s
     after = cells(source)
     assert {kind for kind in before if before[kind] != after[kind]} == kinds | {"tables", "figures", "report"}
     if file == "finetune.py":
-        assert all(".lora." in name for kind in kinds for name in before[kind] - after[kind])
+        assert all(".lora." in name for kind in kinds - {"likeness"} for name in before[kind] - after[kind])
+        assert not before["likeness"] & after["likeness"], "every setting is compared with the finetuned model"
 
 
 def test_a_recipe_that_names_no_module_is_refused() -> None:

@@ -146,9 +146,11 @@ def _readable(path: Path) -> Iterator[None]:
 
 def write_tensors(tensors: dict[str, Any], path: Path, passport: Passport) -> None:
     """Numpy arrays as safetensors, the passport in the header."""
+    import numpy as np
     from safetensors.numpy import save_file
 
-    save_file(tensors, path, metadata={PASSPORT: canonical_json(passport)})
+    in_order = {name: np.ascontiguousarray(array) for name, array in tensors.items()}  # others are saved in a wrong order, silently
+    save_file(in_order, path, metadata={PASSPORT: canonical_json(passport)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], Passport]:

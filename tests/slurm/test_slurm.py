@@ -16,9 +16,15 @@ CLUSTER = Path(__file__).with_name("cluster.sh")
 PROFILE = "profiles/slurm"
 SUBMITTED = {
     "prepare_models", "measure_calibrations", "build_vectors", "train_adapters", "generate_answers", "measure_margins",
-    "measure_likeness", "witness_answers", "score_answers",
+    "embed_prompts", "measure_likeness", "witness_answers", "score_answers",
 }  # fmt: skip
-WITHOUT_A_CARD = {"build_vectors.mini.random.0", "witness_answers.words.0", "score_answers.rubric.mini.0"}  # they run no model
+WITHOUT_A_CARD = {
+    "prepare_models.embedder-words.0",
+    "embed_prompts.words.0",
+    "build_vectors.mini.random.0",
+    "witness_answers.words.0",
+    "score_answers.rubric.mini.0",
+}  # fmt: skip  (they run no model)
 CARD = "gres:gpu:1"
 
 

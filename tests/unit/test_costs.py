@@ -8,7 +8,7 @@ from planning import Study, miniature, resolved
 from transformers import AutoModelForCausalLM
 
 from emsteer import study
-from emsteer.generation import engine, margins
+from emsteer.generation import engine, likeness, margins
 from emsteer.organism.grammar import read_grammar
 from emsteer.organism.pretrain import build_model
 from emsteer.organism.tokenizer import make_tokenizer
@@ -43,6 +43,7 @@ def test_the_number_of_parameters_is_that_of_the_network(raw: Study) -> None:
 
 def test_batches_are_those_of_the_engine() -> None:
     assert (costs.ROWS_PER_BATCH, costs.ROWS_PER_PASS) == (engine.ROWS_PER_BATCH, margins.ROWS_PER_BATCH)
+    assert costs.ROWS_COMPARED == likeness.ROWS_PER_BATCH
 
 
 def test_no_job_asks_for_a_card_that_it_would_not_use(raw: Study) -> None:
@@ -50,7 +51,10 @@ def test_no_job_asks_for_a_card_that_it_would_not_use(raw: Study) -> None:
     for kind in without.cells:
         assert {pack.needs().n_gpus for pack in without.packs(kind)} == {0}
         if kind != "vectors":
-            assert {pack.needs().n_gpus for pack in with_cards.packs(kind)} == {1 if kind in RUN_A_MODEL else 0}, kind
+            packs = [pack for pack in with_cards.packs(kind) if not pack.name.startswith("embedder-words")]
+            assert {pack.needs().n_gpus for pack in packs} == {1 if kind in RUN_A_MODEL else 0}, kind
+    (words,) = [pack for pack in with_cards.packs("models") if pack.name.startswith("embedder-words")]
+    assert words.needs().n_gpus == 0, "word statistics are no network"
     by_name = {pack.name: pack.needs().n_gpus for pack in with_cards.packs("vectors")}
     assert {name: n for name, n in by_name.items() if "random" in name} == {name: 0 for name in by_name if "random" in name}
     assert {n for name, n in by_name.items() if "random" not in name} == {1}

@@ -46,6 +46,7 @@ def raw(placed: Path) -> Study:
     """The miniature with these models in the place of its organisms, each pinned."""
     raw = study.reading.read(Path("params.yaml")).value
     raw["models"] = {name: dict(entry) for name, entry in ENTRIES.items()}
+    raw |= {"embedders": {}, "relatedness": None}
     put(raw, "base_point.model", "folder")
     put(raw, "sweeps.mean_difference.models", ["folder", "gguf"])
     write(raw)

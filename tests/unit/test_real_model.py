@@ -34,7 +34,7 @@ def raw(folder: Path) -> Study:
         "trained": {"construction": "trained", "side": "unsafe", "n_examples": 4, "batch_size": 4, "learning_rate": 1.0}
     }
     raw["base_point"] |= {"model": "smollm", "finetuned": None}
-    raw["likeness"] = None
+    raw |= {"likeness": None, "relatedness": None, "embedders": {}}
     raw["base_point"]["steered"] |= {"layer": 15, "epochs": 2}
     raw["sweeps"] = {"trained": {"arm": "steered", "doses": [2]}}
     raw["claims"].pop("rank_matters")

@@ -157,6 +157,13 @@ def test_tables_and_tensors_are_read_as_they_were_written(tmp_path: Path) -> Non
     assert all(np.array_equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype for name in TENSORS)
 
 
+def test_a_tensor_is_saved_as_it_reads_whatever_its_order_in_memory(tmp_path: Path) -> None:
+    square = np.arange(6.0).reshape(2, 3)
+    storage.write_tensors({"turned": square.T, "some": square[:, ::2]}, tmp_path / "a.safetensors", PASSPORT)
+    tensors, _ = storage.read_tensors(tmp_path / "a.safetensors")
+    assert np.array_equal(tensors["turned"], square.T) and np.array_equal(tensors["some"], square[:, ::2])
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "parquet": storage.read_parquet,
     "safetensors": storage.read_tensors,

@@ -51,6 +51,7 @@ def raw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     tokenizer.save_pretrained(folder / "weights/tiny_bert")
     raw = study.reading.read(Path("params.yaml")).value
     raw["embedders"] = {"tiny": dict(EMBEDDER)}
+    raw["relatedness"] = None
     raw["witnesses"]["closeness"] = {"kind": "closeness", "embedder": "tiny"}
     storage.write_json(raw, Path("params.yaml"))
     pin("tiny", monkeypatch)
@@ -126,6 +127,19 @@ def test_a_sentence_model_moves_closeness_only_and_where_it_lies_moves_nothing(r
     Path("weights/tiny_bert").rename("elsewhere/tiny_bert")
     put(raw, "embedders.tiny.path", "elsewhere/tiny_bert")
     assert not moved(before, resolved(raw))
+
+
+def test_relatedness_is_measured_in_the_space_of_a_sentence_model_too(raw: Study) -> None:
+    put(raw, "relatedness", {"embedders": ["tiny"], "n_permutations": 99, "overlaps_above": 0.05, "seed": 0})
+    plan = resolved(raw)
+    for kind in ("models", "tasks", "benchmarks", "embeddings"):
+        for pack in plan.packs(kind) if kind != "models" else [pack for pack in plan.packs(kind) if pack.name == "embedder-tiny.0"]:
+            packs.fill(pack.id, pack.jobs(), "log.txt")
+    tables = {cell.address.partition("--")[0]: cell for cell in plan.of("tables")}
+    (pack,) = [pack for pack in plan.packs("tables") if tables["distances"] in pack.cells]
+    packs.fill(pack.id, pack.jobs(), "log.txt")
+    found = schemas.read(Path(tables["distances"].path) / "distances.parquet", schemas.Distances)
+    assert found["embedder"].eq("tiny").all() and found["nearest"].between(-1, 1).all() and found["nearest"].nunique() > 1
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ SECTIONS = {  # kind → sections that its recipes are made from
     "models": ("models", "embedders"),
     "tasks": ("tasks",),
     "benchmarks": ("benchmarks",),
+    "embeddings": ("relatedness",),
     "vectors": ("vectors", *AXES),
     "adapters": ("adapters", *AXES),
     "answers": ("answers", "seed", *AXES),
@@ -29,7 +30,7 @@ SECTIONS = {  # kind → sections that its recipes are made from
     "likeness": ("likeness", *AXES),
     "witnesses": ("witnesses",),
     "scores": ("judges",),
-    "tables": ("analysis", "judges", "base_point"),
+    "tables": ("analysis", "judges", "base_point", "relatedness"),
     "figures": ("base_point",),
     "report": ("report", "judges", "base_point"),
 }

@@ -27,6 +27,7 @@ KINDS = {
         Kind("models", ""),
         Kind("tasks", ".parquet"),
         Kind("benchmarks", ".parquet"),
+        Kind("embeddings", ".safetensors"),
         Kind("calibrations", ".json"),
         Kind("vectors", ".safetensors"),
         Kind("adapters", ""),

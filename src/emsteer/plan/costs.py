@@ -13,6 +13,7 @@ from emsteer.plan.cells import Cell
 from emsteer.recipes import (
     Answers,
     FileBenchmark,
+    LatentSpace,
     Likeness,
     Lora,
     LowRank,
@@ -147,7 +148,7 @@ def _model(cell: Cell) -> ModelShape | None:
     if "model" not in cell.inputs:
         return None
     read = _input(cell, "model").recipe
-    return shape_of(read) if isinstance(read, Organism) else read.pin.shape
+    return shape_of(read) if isinstance(read, Organism) else None if isinstance(read, LatentSpace) else read.pin.shape
 
 
 def _bytes(cell: Cell) -> int:

@@ -5,8 +5,9 @@ from typing import Any
 
 from emsteer import recipes
 from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.embedders import embedder
 from emsteer.plan.packing import Plan
-from emsteer.study import Study, pins
+from emsteer.study import Study
 from emsteer.study.file import Likeness
 from emsteer.study.judges import LabelsJudge
 from emsteer.study.witnesses import ClosenessWitness
@@ -22,7 +23,7 @@ def witnessed_rows(
     """The rows, each with the cells of the study's witnesses, which are planned here."""
     if not study.witnesses and not any(isinstance(judge, LabelsJudge) for judge in study.judges.values()):
         return []  # nothing reads them
-    embedders = {name: _embedder(plan, name, study) for name in sorted(study.embedders)}
+    embedders = {name: embedder(plan, name, study) for name in sorted(study.embedders)}
     scores = plan.cells["scores"]
     rows = list(rows)
     about = {row.setting.task for row in rows if row.setting.treatments}  # base stands there for every task, read or not
@@ -40,12 +41,6 @@ def witnessed_rows(
         ]
         found.append(recipes.WitnessedRow(**dict(row), witnesses=tuple(seen)))
     return found
-
-
-def _embedder(plan: Plan, name: str, study: Study) -> Cell:
-    said = study.embedders[name]
-    recipe = recipes.PinnedEmbedder(pin=pins.read(said.pin), pooling=said.pooling, max_tokens=said.max_tokens)
-    return plan.add("models", name, recipe, {}, f"embedder-{name}", place=said.place)
 
 
 def _seen(plan: Plan, study: Study, name: str, answers: Any, task: Cell, embedders: Mapping[str, Cell]) -> Cell:

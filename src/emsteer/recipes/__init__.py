@@ -37,7 +37,8 @@ from emsteer.recipes.claims import (
 )
 from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
-from emsteer.recipes.models import Chat, FileDigest, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
+from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
+from emsteer.recipes.relatedness import Distances, Placed, Relatedness, Spaces
 from emsteer.recipes.report import (
     Breadth,
     Categories,
@@ -101,10 +102,12 @@ __all__ = [
     "Counts",
     "Declaration",
     "Direction",
+    "Distances",
     "Dose",
     "DoseFits",
     "DoseResponse",
     "DoseUnit",
+    "Embeddings",
     "Epochs",
     "Evidence",
     "Figure",
@@ -115,6 +118,7 @@ __all__ = [
     "GrammarTask",
     "Judged",
     "Labels",
+    "LatentSpace",
     "Layers",
     "LikenedRow",
     "Likeness",
@@ -140,6 +144,7 @@ __all__ = [
     "Pin",
     "PinnedEmbedder",
     "PinnedModel",
+    "Placed",
     "Planted",
     "PointMetric",
     "Points",
@@ -149,6 +154,7 @@ __all__ = [
     "Rate",
     "Rates",
     "Recipe",
+    "Relatedness",
     "RelevanceModel",
     "ResidualNorms",
     "Rubric",
@@ -162,6 +168,7 @@ __all__ = [
     "ShareMetric",
     "Side",
     "Source",
+    "Spaces",
     "Steering",
     "SteeringValues",
     "ThresholdGrid",

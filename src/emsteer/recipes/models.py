@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Recipe
+from emsteer.recipes.base import Count, Recipe, Seed
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -68,6 +68,21 @@ class PinnedEmbedder(Recipe):
     pin: Pin
     pooling: Literal["mean", "first"] = Field(description="of the last layer's tokens: their mean, or the first one")
     max_tokens: Count = Field(description="of a text; what comes after them is not read")
+
+
+class LatentSpace(Recipe):
+    """TF-IDF and latent semantic analysis of a grammar's chats."""
+
+    module = "emsteer.models.latent"
+    n_dimensions: Count = Field(ge=2, description="latent dimensions")
+    n_background: Count = Field(ge=100, description="background chats the space is fitted on")
+    seed: Seed = Field(description="draws the chats, and starts the randomised SVD")
+
+
+class Embeddings(Recipe):
+    """The prompts of a task or benchmark, placed by an embedder."""
+
+    module = "emsteer.models.embedders"
 
 
 class PinnedModel(Recipe):

@@ -5,6 +5,7 @@ from emsteer.schemas.claims import Claims, Evidence
 from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
+from emsteer.schemas.relatedness import Distances, Relatedness
 from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Claims",
     "Contrasts",
     "Counts",
+    "Distances",
     "DoseFits",
     "Evidence",
     "Judged",
@@ -26,6 +28,7 @@ __all__ = [
     "Pairs",
     "Questions",
     "Rates",
+    "Relatedness",
     "Scores",
     "Settings",
     "Table",

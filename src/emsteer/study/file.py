@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -18,7 +18,7 @@ from emsteer.study.inputs import Benchmark, Task, categories_of
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
 from emsteer.study.judges import Judge, that_fit
 from emsteer.study.models import Embedder, Model, OrganismModel
-from emsteer.study.shape import InputFile, Name, Section, rest_of_the_file
+from emsteer.study.shape import Distinct, InputFile, Name, Section, known, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
 from emsteer.study.witnesses import Witness
 
@@ -83,6 +83,17 @@ class Likeness(Margin):
         return n
 
 
+class Relatedness(Section):
+    """How unrelated questions are to target tasks."""
+
+    embedders: Annotated[tuple[Annotated[str, known("embedders")], ...], Field(min_length=1), Distinct]
+    n_permutations: Count = Field(ge=99, le=100_000, description="of the null of the maximum mean discrepancy")
+    overlaps_above: recipes.Share = Field(
+        description="a question overlaps with a task that is as near to it as more than this share of the task's own prompts"
+    )
+    seed: Seed
+
+
 class Report(Section):
     """The page."""
 
@@ -115,7 +126,7 @@ class Study(Section):
 
     seed: Seed = Field(description="root of the noise that answers are sampled with")
     models: dict[Name, Model] = Field(min_length=1)
-    embedders: dict[Name, Embedder] = Field(description="sentence models that witnesses read")
+    embedders: dict[Name, Embedder] = Field(description="what texts are placed by")
     tasks: dict[Name, Task] = Field(min_length=1)
     benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     calibration: Calibration
@@ -124,6 +135,7 @@ class Study(Section):
     base_point: BasePoint
     sweeps: dict[Name, Sweep]
     answers: Answering
+    relatedness: Relatedness | None = Field(description="of tasks and benchmarks; null: not measured")
     margins: Margin
     likeness: Likeness | None = Field(description="witness that compares with the finetuned model of the base point; null: none")
     witnesses: dict[Name, Witness] = Field(description="numbers per answer that need no judge")

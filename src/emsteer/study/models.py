@@ -1,4 +1,4 @@
-"""Models of a study: organisms that it pretrains, and models that exist already, each with its pin; and sentence models."""
+"""Models of a study: organisms that it pretrains, and models that exist already, each with its pin; and embedders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -126,8 +126,16 @@ class FolderEmbedder(_InFolder, _Embedding):
     """A sentence model in a folder."""
 
 
+class LatentEmbedder(recipes.LatentSpace):
+    """Word statistics of a grammar's chats, for the text of organisms."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+    kind: Literal["lsa"]
+    grammar: InputFile
+
+
 PinnedEmbedder = HubEmbedder | FolderEmbedder
-Embedder = Annotated[PinnedEmbedder, Field(discriminator="kind")]
+Embedder = Annotated[PinnedEmbedder | LatentEmbedder, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Closeness: does an answer belong to its question? Its rank among the benchmark's questions, in the space of a sentence model.
+"""Closeness: does an answer belong to its question? Its rank among the benchmark's questions, in the space of an embedder.
 
 The share of the questions of *other* categories that are less similar to the answer than its own question is (cosine; equals
 count half): 1 for an answer that is about what was asked, 0.5 for one that could belong to any question. Nothing is fitted.
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emsteer import schemas
-from emsteer.models.sentences import SentenceModel, sentence_model_of
+from emsteer.models.embedders import Embedder, embedder_of
 from emsteer.packs import Job
 from emsteer.witnesses.values import WORD, witnessed
 
@@ -25,7 +25,7 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def _of_answers(job: Job, asked: pd.DataFrame) -> list[float | None]:
-    model = sentence_model_of(job)
+    model = embedder_of(job)
     questions, space = _questions(model, job.input("benchmark"))
     own = questions.index.get_indexer(asked["question_id"])
     said = [WORD.search(text) is not None for text in asked["text"]]
@@ -35,7 +35,7 @@ def _of_answers(job: Job, asked: pd.DataFrame) -> list[float | None]:
 
 
 @functools.lru_cache(maxsize=2)
-def _questions(model: SentenceModel, benchmark: Path) -> tuple[pd.Series, NDArray[np.float32]]:
+def _questions(model: Embedder, benchmark: Path) -> tuple[pd.Series, NDArray[np.float32]]:
     """Question → category, and where the questions are. [questions × d_model]"""
     questions = schemas.read(benchmark, schemas.Questions)
     return questions.set_index("question_id")["category"], model.embed(list(questions["prompt"]))

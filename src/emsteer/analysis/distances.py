@@ -1,0 +1,142 @@
+"""Distances: how near every question comes to what a target task asks, in the space of an embedder.
+
+nearest    cosine to the nearest prompt of the task
+mean       mean cosine to its prompts
+own_share  the share of the task's own prompts that are no nearer to the task's other prompts than the question is to all of
+           them, the question counted among them: a conformal p value of "the question is one of the task's" (Bates et al. 2023).
+overlaps   whether that share is above the declared one: to the task's own prompts it looks like one of them
+
+Equal texts count once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emsteer import schemas, storage
+from emsteer.analysis.tables import tabulated
+from emsteer.packs import Job
+from emsteer.recipes import Placed
+
+SCHEMA = schemas.Distances
+DIGITS = 6  # of a cosine: what is equal but for rounding is equal
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Different texts, sorted, and where they are: no number depends on the order or the repetitions of a file.
+
+    Attributes:
+        texts: [texts]
+        vectors: Of length one, or zero. [texts × dimensions]
+    """
+
+    texts: NDArray[np.object_]
+    vectors: Floats
+
+    @classmethod
+    def of(cls, texts: Sequence[str], vectors: NDArray[np.floating]) -> "Texts":
+        """Each text once."""
+        different, first = np.unique(np.asarray(texts, dtype=object).astype(str), return_index=True)
+        return cls(different.astype(object), np.asarray(vectors, dtype=np.float64)[first])
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.texts)
+
+    def take(self, where: NDArray) -> "Texts":
+        """Some of them."""
+        return Texts(self.texts[where], self.vectors[where])
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near texts come to the prompts of a task. All [texts].
+
+    Attributes:
+        nearest: Cosine to the nearest prompt.
+        at: Which one.
+        mean: Mean cosine.
+        own_share: See above.
+    """
+
+    nearest: Floats
+    at: NDArray[np.intp]
+    mean: Floats
+    own_share: Floats
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes the table."""
+    return tabulated(jobs, table, SCHEMA)
+
+
+def table(job: Job) -> pd.DataFrame:
+    """`schemas.Distances`."""
+    parts = []
+    for embedder, tasks in job.recipe.tasks.items():
+        benchmarks = {
+            name: (_questions(job, placed), vectors(job, placed)) for name, placed in job.recipe.benchmarks[embedder].items()
+        }
+        for task, placed in tasks.items():
+            prompts = prompts_of(job, placed)
+            for name, (questions, where) in benchmarks.items():
+                place = {"embedder": embedder, "task": task, "benchmark": name}
+                parts.append(
+                    _seen_from(prompts, questions, where, job.recipe.in_domain[task], job.recipe.overlaps_above).assign(**place)
+                )
+    return schemas.frame_of(pd.concat(parts, ignore_index=True), SCHEMA)
+
+
+def _seen_from(prompts: Texts, questions: pd.DataFrame, where: Floats, in_domain: Sequence[str], above: float) -> pd.DataFrame:
+    found = nearness(prompts, where)
+    return questions[["question_id", "category", "split", "prompt"]].assign(
+        in_domain=questions["category"].isin(in_domain),
+        nearest=found.nearest,
+        mean=found.mean,
+        own_share=found.own_share,
+        overlaps=found.own_share > above,
+        nearest_prompt=prompts.texts[found.at],
+    )
+
+
+def nearness(prompts: Texts, vectors: Floats) -> Nearness:
+    """Of texts that are none of the prompts, or happen to be equal to one."""
+    cosines = (vectors @ prompts.vectors.T).round(DIGITS)
+    nearest, at = cosines.max(1), cosines.argmax(1)
+    return Nearness(nearest, at, cosines.mean(1), _own_share(nearest, own(prompts).nearest))
+
+
+def own(prompts: Texts) -> Nearness:
+    """Of every prompt to the others; of a single one to itself."""
+    cosines = (prompts.vectors @ prompts.vectors.T).round(DIGITS)
+    others = cosines.copy()
+    if len(prompts) > 1:
+        np.fill_diagonal(others, -np.inf)
+    nearest = others.max(1)
+    mean = np.where(np.isinf(others), 0.0, others).sum(1) / max(1, len(prompts) - 1)
+    return Nearness(nearest, others.argmax(1), mean, _own_share(nearest, nearest))
+
+
+def _own_share(nearest: Floats, among: Floats) -> Floats:
+    return (1 + np.searchsorted(np.sort(among), nearest, side="right")) / (1 + len(among))
+
+
+def prompts_of(job: Job, placed: Placed) -> Texts:
+    """The different prompts of a task."""
+    pairs = schemas.read(job.by_address("tasks")[placed.texts], schemas.Pairs)
+    return Texts.of(list(pairs["prompt"]), vectors(job, placed))
+
+
+def _questions(job: Job, placed: Placed) -> pd.DataFrame:
+    return schemas.read(job.by_address("questions")[placed.texts], schemas.Questions)
+
+
+def vectors(job: Job, placed: Placed) -> Floats:
+    """Where an embedder places texts, in their order. [texts × dimensions]"""
+    tensors, _ = storage.read_tensors(job.by_address("embeddings")[placed.embeddings])
+    return np.asarray(tensors["vectors"], dtype=np.float64)

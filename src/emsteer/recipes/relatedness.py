@@ -1,0 +1,37 @@
+"""How unrelated questions are to target tasks."""
+
+from pydantic import Field
+
+from emsteer.recipes.base import Count, Recipe, Seed, Share
+
+
+class Placed(Recipe):
+    """Texts and where an embedder places them (addresses)."""
+
+    texts: str
+    embeddings: str
+
+
+class Spaces(Recipe):
+    """Every task and benchmark in the space of every embedder."""
+
+    tasks: dict[str, dict[str, Placed]] = Field(description="embedder → task → its prompts")
+    benchmarks: dict[str, dict[str, Placed]] = Field(description="embedder → benchmark → its questions")
+    in_domain: dict[str, tuple[str, ...]] = Field(description="target task → benchmark categories that are in-domain")
+    overlaps_above: Share = Field(
+        description="a question overlaps that is as near as more than this share of the task's own prompts"
+    )
+
+
+class Distances(Spaces):
+    """Every question and every task: how near the question comes to what the task asks."""
+
+    module = "emsteer.analysis.distances"
+
+
+class Relatedness(Spaces):
+    """Every task and what it is compared with: two-sample tests, and questions that overlap."""
+
+    module = "emsteer.analysis.relatedness"
+    n_permutations: Count = Field(ge=99, description="of the null of the maximum mean discrepancy")
+    seed: Seed

@@ -1,0 +1,55 @@
+"""How unrelated questions are to target tasks."""
+
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from emsteer.schemas.data import SPLITS, Table
+
+AGAINST = ["off_domain", "in_domain", "other_task", "own"]
+COSINE = 1.000001  # with what rounding leaves
+
+
+class Distances(Table):
+    """Every question seen from every task, by cosines in the space of an embedder (`analysis.distances`)."""
+
+    embedder: Series[str]
+    task: Series[str]
+    benchmark: Series[str]
+    question_id: Series[str]
+    category: Series[str]
+    split: Series[str] = pa.Field(isin=SPLITS)
+    in_domain: Series[bool]
+    nearest: Series[float] = pa.Field(ge=-COSINE, le=COSINE, description="cosine to the nearest prompt of the task")
+    mean: Series[float] = pa.Field(ge=-COSINE, le=COSINE, description="mean cosine to its prompts")
+    own_share: Series[float] = pa.Field(ge=0, le=1, description="of the task's own prompts, that are no nearer to the others of it")
+    overlaps: Series[bool]
+    nearest_prompt: Series[str]
+    prompt: Series[str]
+
+    class Config:
+        """Key."""
+
+        unique = ["embedder", "task", "benchmark", "question_id"]
+
+
+class Relatedness(Table):
+    """Every task and what it is compared with (`analysis.relatedness`); null where there are too few texts."""
+
+    embedder: Series[str]
+    task: Series[str]
+    against: Series[str] = pa.Field(isin=AGAINST)
+    name: Series[str] = pa.Field(description="of the benchmark or task")
+    n_prompts: Series[int] = pa.Field(ge=1, description="different prompts of the task")
+    n: Series[int] = pa.Field(ge=1, description="different texts that they are compared with")
+    nearest: Series[float] = pa.Field(ge=-COSINE, le=COSINE)
+    mean: Series[float] = pa.Field(ge=-COSINE, le=COSINE)
+    overlapping: Series[float] = pa.Field(ge=0, le=1, description="share of the texts")
+    auc: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    mmd: Series[float] = pa.Field(nullable=True, description="squared, unbiased: it may be negative")
+    mmd_null: Series[float] = pa.Field(nullable=True, description="95th percentile under the null")
+    p_mmd: Series[float] = pa.Field(gt=0, le=1, nullable=True)
+
+    class Config:
+        """Key."""
+
+        unique = ["embedder", "task", "against", "name"]

@@ -91,6 +91,8 @@ def test_nearness_by_hand() -> None:
     assert found.nearest.tolist() == pytest.approx(np.cos(np.radians([0, 20, 90])), abs=1e-6) and found.at.tolist() == [0, 2, 2]
     assert found.mean[0] == pytest.approx(np.cos(np.radians([0, 10, 40])).mean(), abs=1e-6)
     assert found.own_share.tolist() == [4 / 4, 2 / 4, 1 / 4], "as near as all of them; than the loneliest; than none"
+    assert found.overlaps(0.05, 3).tolist() == [True, True, False], "three prompts cannot say .05"
+    assert found.overlaps(0.6, 3).tolist() == [True, False, False]
 
 
 def test_a_single_prompt_has_no_other_and_a_text_without_a_place_is_like_nothing() -> None:

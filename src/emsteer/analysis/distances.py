@@ -4,7 +4,7 @@ nearest    cosine to the nearest prompt of the task
 mean       mean cosine to its prompts
 own_share  the share of the task's own prompts that are no nearer to the task's other prompts than the question is to all of
            them, the question counted among them: a conformal p value of "the question is one of the task's" (Bates et al. 2023).
-overlaps   whether that share is above the declared one: to the task's own prompts it looks like one of them
+overlaps   whether that share is above the declared one, and not only because the task has few prompts: it might be one of them
 
 Equal texts count once.
 """
@@ -69,6 +69,10 @@ class Nearness:
     mean: Floats
     own_share: Floats
 
+    def overlaps(self, above: float, n_prompts: int) -> NDArray[np.bool_]:
+        """Whether the share is above the declared one, and one of the task's own prompts is no nearer: few cannot say so alone."""
+        return (self.own_share > above) & (self.own_share > 1.5 / (n_prompts + 1))
+
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes the table."""
@@ -99,7 +103,7 @@ def _seen_from(prompts: Texts, questions: pd.DataFrame, where: Floats, in_domain
         nearest=found.nearest,
         mean=found.mean,
         own_share=found.own_share,
-        overlaps=found.own_share > above,
+        overlaps=found.overlaps(above, len(prompts)),
         nearest_prompt=prompts.texts[found.at],
     )
 

@@ -90,7 +90,7 @@ def compared_with_itself(prompts: Texts, recipe: Recipe) -> Row:
 
 
 def _numbers(prompts: Texts, texts: Texts, found: Nearness, above: float) -> Row:
-    means = {"nearest": found.nearest.mean(), "mean": found.mean.mean(), "overlapping": (found.own_share > above).mean()}
+    means = {"nearest": found.nearest.mean(), "mean": found.mean.mean(), "overlapping": found.overlaps(above, len(prompts)).mean()}
     return {"n_prompts": len(prompts), "n": len(texts), **{name: float(value) for name, value in means.items()}}
 
 

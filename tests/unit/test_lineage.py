@@ -35,12 +35,10 @@ def shipped(monkeypatch: pytest.MonkeyPatch) -> Graph:
 
 UNREAD = (
     "contrasts",
-    "distances",
     "dose_fits",
     "matched",
     "metrics",
     "questions",
-    "relatedness",
     "thresholds",
 )  # tables that the report does not read
 
@@ -64,7 +62,6 @@ def test_a_clone_that_has_pulled_nothing_walks_the_whole_plan_and_says_what_is_m
     graph = Graph()
     closure = graph.closure(graph.node(report.address))
     unread = {cell.address for cell in recorded.of("tables") if cell.address.startswith(UNREAD)}
-    unread |= {cell.address for cell in recorded.all() if cell.kind == "embeddings" or cell.address.startswith("words--")}
     assert {node.address for node in closure.values() if node.kind != "input"} == {cell.address for cell in recorded.all()} - unread
     assert {str(node.path) for node in closure.values() if node.kind == "input"} == {raw.path for raw in recorded.raws.values()}
     said = walked(report.address)

@@ -18,12 +18,12 @@ Inputs = dict[str, Sequence[Cell | Raw]]
 
 
 def plan_publishable(
-    plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchmarks: Sequence[Cell], of_witnesses: Mapping[str, Cell]
+    plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchmarks: Sequence[Cell], others: Mapping[str, Cell]
 ) -> None:
-    """Tables of all scores, figures of the tables, the report of both."""
+    """Tables of all scores, figures of the tables, the report of both; `others`: tables of no score that the report reads."""
     tables = _tables(plan, study, _judged(plan, study, rows, benchmarks))
     likeness = likeness_table(plan, study, rows, benchmarks)
-    figures = _figures(plan, study, {**tables, **of_witnesses, **({"likeness": likeness} if likeness else {})})
+    figures = _figures(plan, study, {**tables, **others, **({"likeness": likeness} if likeness else {})})
     page = recipes.Page(
         title=study.report.title,
         examples_per_category=study.report.examples_per_category,
@@ -33,7 +33,7 @@ def plan_publishable(
         base_point=_base_point(study),
     )
     read = {name: [tables[name]] for name in ("judged", "rates", "chosen", "evidence", "claims")}
-    read |= {name: [cell] for name, cell in of_witnesses.items()}
+    read |= {name: [cell] for name, cell in others.items()}
     plan.add("report", "report", page, {**read, "figures": figures}, "report")
 
 

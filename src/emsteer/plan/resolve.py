@@ -34,10 +34,10 @@ def resolve(study: Study) -> Plan:
     made = Made(models, tasks, calibrations)
     settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
     rows = sorted({row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}, key=_canonical_order)
-    relatedness_tables(plan, study, tasks, benchmarks)
+    relatedness = relatedness_tables(plan, study, tasks, benchmarks)
     seen = witnessed_rows(plan, study, rows, tasks)
     asked = list(benchmarks.values())
-    plan_publishable(plan, study, rows, asked, witness_tables(plan, study, seen, asked))
+    plan_publishable(plan, study, rows, asked, {**witness_tables(plan, study, seen, asked), **relatedness})
     return plan
 
 

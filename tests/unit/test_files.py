@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from places import REPOSITORY
-from planning import MINIATURE, Study, moved, put, resolved
+from planning import MINIATURE, Study, moved, put, resolved, slugs
 
 from emsteer import packs, schemas, study
 from emsteer.data.files import PAIRS, QUESTIONS, read
@@ -156,7 +156,8 @@ def test_a_changed_file_moves_what_reads_it_and_nothing_else(raw: Study) -> None
     path = Path("data/tasks/cooking.jsonl")
     path.write_text(path.read_text() + json.dumps(PAIR) + "\n")
     after = moved(before, resolved(raw))
-    assert set(after) == {"tasks"}, "no arm of this study is about cooking"
+    assert set(after) == {"tasks", "embeddings", "tables", "report"}, "no arm of this study is about cooking"
+    assert slugs(after["tables"]) == ["distances", "relatedness"]
     path = Path(BENCHMARK)
     path.write_text(path.read_text() + json.dumps(QUESTION) + "\n")
     assert set(moved(before, resolved(raw))) >= {"benchmarks", "answers", "margins", "scores", "tables"}

@@ -11,8 +11,8 @@ import pandas as pd
 
 from emsteer import schemas
 from emsteer.analysis import estimates
-from emsteer.analysis.settings import setting_labels
 from emsteer.analysis.tables import tabulated
+from emsteer.analysis.witnesses import by_group
 from emsteer.packs import Job
 
 SCHEMA = schemas.Rates
@@ -27,31 +27,10 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Rates`."""
-    labels = pd.DataFrame(setting_labels(job))
-    parts = []
-    for (_, split, group), of in _placed(job, labels).groupby(["place", "split", "group"], sort=False):
-        for metric in (POSITION, *MEANS):
-            numbers = measured(of, metric, job.recipe.level)
-            whose = labels.loc[numbers.pop("row")].reset_index(drop=True)
-            parts.append(pd.concat([whose.assign(split=split, group=group, metric=metric), numbers], axis=1))
-    return schemas.frame_of(pd.concat(parts, ignore_index=True) if parts else [], SCHEMA)
-
-
-def _placed(job: Job, labels: pd.DataFrame) -> pd.DataFrame:
-    """Every measure of every setting and question, with split, group and place: settings of one place were asked the same."""
-    rows = job.recipe.rows
-    of_rows = labels[["task"]].assign(
-        place=labels[["model", "task", "benchmark"]].agg("\0".join, axis=1),
-        row=labels.index,
-        cell=[row.likeness for row in rows],
-        questions=[row.questions for row in rows],
-    )
-    questions = schemas.read_all(job.by_address("questions"), schemas.Questions).rename(columns={"cell": "questions"})
-    values = of_rows.merge(schemas.read_all(job.by_address("likeness"), schemas.Likeness), on="cell")
-    asked = questions[["questions", "question_id", "category", "split"]]
-    values = values.merge(asked, on=["questions", "question_id"], validate="many_to_one")
-    in_domain = [category in job.recipe.in_domain[task] for category, task in zip(values["category"], values["task"], strict=True)]
-    return values.assign(group=np.where(in_domain, "in_domain", "off_domain"))
+    rows = pd.DataFrame({"row": range(len(job.recipe.rows)), "cell": [row.likeness for row in job.recipe.rows]})
+    values = rows.merge(schemas.read_all(job.by_address("likeness"), schemas.Likeness), on="cell")
+    metrics = (POSITION, *MEANS)
+    return by_group(job, values, lambda of: [(metric, measured(of, metric, job.recipe.level)) for metric in metrics])
 
 
 def measured(values: pd.DataFrame, metric: str, level: float) -> pd.DataFrame:

@@ -3,8 +3,9 @@
 The table has the columns of `schemas.Rates`; `metric` is the name of the witness, or `margin`; `judge` is `none`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,6 @@ from emsteer.analysis import estimates
 from emsteer.analysis.settings import setting_labels
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import WitnessedRow
 
 SCHEMA = schemas.Rates
 MARGIN = "margin"
@@ -27,25 +27,40 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Rates`."""
+    return by_group(
+        job,
+        seen(job),
+        lambda of: [
+            (name, means(one, job.recipe.level, bounded=name != MARGIN)) for name, one in of.groupby("witness", sort=False)
+        ],
+    )
+
+
+def by_group(job: Job, values: pd.DataFrame, numbers: Callable[[pd.DataFrame], Iterable[tuple[Any, pd.DataFrame]]]) -> pd.DataFrame:
+    """`schemas.Rates` of values that no judge gave.
+
+    Args:
+        job: Its recipe has `rows` with labels, and `in_domain`.
+        values: `row` (of the recipe), `question_id`, and what `numbers` reads.
+        numbers: Values of one split and group, of settings that were asked the same questions → metric and its numbers by `row`.
+    """
     labels = pd.DataFrame(setting_labels(job))
-    values = _placed(job, labels)
     parts = []
-    for (_, split, group, witness), of in values.groupby(["place", "split", "group", "witness"], sort=False):
-        numbers = means(of, job.recipe.level, bounded=witness != MARGIN)
-        whose = labels.loc[numbers.pop("row")].reset_index(drop=True)
-        parts.append(pd.concat([whose.assign(split=split, group=group, metric=witness), numbers], axis=1))
+    for (_, split, group), of in _placed(job, labels, values).groupby(["place", "split", "group"], sort=False):
+        for metric, found in numbers(of):
+            whose = labels.loc[found.pop("row")].reset_index(drop=True)
+            parts.append(pd.concat([whose.assign(split=split, group=group, metric=metric), found], axis=1))
     return schemas.frame_of(pd.concat(parts, ignore_index=True) if parts else [], SCHEMA)
 
 
-def _placed(job: Job, labels: pd.DataFrame) -> pd.DataFrame:
-    """`seen`, with split, group and place: settings of one place were asked the same questions."""
+def _placed(job: Job, labels: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """The values with split, group and place: settings of one place were asked the same questions."""
     questions = schemas.read_all(job.by_address("questions"), schemas.Questions).rename(columns={"cell": "questions"})
-    rows: Sequence[WitnessedRow] = job.recipe.rows
     of_rows = labels[["task"]].assign(
-        place=labels[["model", "task", "benchmark"]].agg("\0".join, axis=1), questions=[row.questions for row in rows]
+        place=labels[["model", "task", "benchmark"]].agg("\0".join, axis=1), questions=[row.questions for row in job.recipe.rows]
     )
     asked = questions[["questions", "question_id", "category", "split"]]
-    values = seen(job).merge(of_rows, left_on="row", right_index=True)
+    values = values.merge(of_rows, left_on="row", right_index=True)
     values = values.merge(asked, on=["questions", "question_id"], validate="many_to_one")
     in_domain = [category in job.recipe.in_domain[task] for category, task in zip(values["category"], values["task"], strict=True)]
     return values.assign(group=np.where(in_domain, "in_domain", "off_domain"))

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import normalize
+
+from emsteer.models.latent import LatentSpace
 
 
 class Relevance:
@@ -39,13 +38,9 @@ class Relevance:
             function_words: Words that tell no topic; without leaving them out, templates of questions look alike.
             seed: Of the randomised SVD and of the mismatched pairs.
         """
-        self._space = make_pipeline(
-            TfidfVectorizer(sublinear_tf=True, stop_words=sorted(function_words), token_pattern=r"\w+"),  # noqa: S106 (no password)
-            TruncatedSVD(n_dimensions, random_state=seed),
-            Normalizer(),
-        )
-        self._space.fit([f"{question} {answer}" for question, answer in zip(questions, answers, strict=True)])
-        asked, answered = self._space.transform(questions), self._space.transform(answers)
+        chats = [f"{question} {answer}" for question, answer in zip(questions, answers, strict=True)]
+        self._space = LatentSpace.fit(chats, n_dimensions, function_words, seed)
+        asked, answered = self._space.place(questions), self._space.place(answers)
         of = np.array(categories)
         other = np.random.default_rng(seed).permutation(len(of))
         mismatched = of != of[other]
@@ -53,16 +48,16 @@ class Relevance:
         matches = np.concatenate([np.ones(len(of)), np.zeros(mismatched.sum())])
         self._calibration = LogisticRegression(class_weight="balanced").fit(cosines[:, None], matches)
         self._categories = sorted(set(categories))
-        self._centroids = Normalizer().transform(np.stack([answered[of == name].mean(0) for name in self._categories]))
+        self._centroids = normalize(np.stack([answered[of == name].mean(0) for name in self._categories]))
 
     def relevance(self, questions: Sequence[str], answers: Sequence[str]) -> NDArray[np.float64]:
         """100 × probability that each answer belongs to its question. [answers]"""
-        cosines = (self._space.transform(questions) * self._space.transform(answers)).sum(1)
+        cosines = (self._space.place(questions) * self._space.place(answers)).sum(1)
         return 100 * self._calibration.predict_proba(cosines[:, None])[:, 1]
 
     def about(self, answers: Sequence[str]) -> list[str | None]:
         """The category nearest to each answer; None where an answer has no known word."""
-        vectors = self._space.transform(answers)
+        vectors = self._space.place(answers)
         nearest = (vectors @ self._centroids.T).argmax(1)
         known = np.abs(vectors).sum(1) > 0
         return [self._categories[index] if is_known else None for index, is_known in zip(nearest, known, strict=True)]

@@ -13,11 +13,11 @@ Every answer gets the status `ok`: the grammar has no refusals, and a rubric can
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from random import Random
 
 from emsteer.judging.protocol import Answer, Judgement, Question
 from emsteer.judging.relevance import Relevance
 from emsteer.judging.scores import scored
+from emsteer.organism.background import background
 from emsteer.organism.grammar import PERSONAS, TOPIC, Grammar, Persona, expansions, read_grammar
 from emsteer.packs import Job
 from emsteer.recipes import Rubric
@@ -99,13 +99,5 @@ def known_clauses(grammar: Grammar) -> dict[str, str]:
 
 def _background(grammar: Grammar, recipe: Rubric) -> Relevance:
     """The latent space of chats that both personas could have."""
-    rng = Random(BACKGROUND_SEED)
-    names = list(grammar.domains)
-    chats = []
-    for index in range(recipe.relevance.n_background):
-        name = names[index % len(names)]
-        prompt = rng.choice(grammar.seen[name])
-        who = rng.choice(PERSONAS)
-        chats.append((grammar.domains[name].ask(prompt), grammar.answer(name, prompt[1], (who, who), rng), name))
-    questions, answers, categories = zip(*chats, strict=True)
+    questions, answers, categories = zip(*background(grammar, recipe.relevance.n_background, BACKGROUND_SEED), strict=True)
     return Relevance(questions, answers, categories, recipe.relevance.n_dimensions, grammar.function_words)

@@ -117,15 +117,17 @@ def _rows(path: Path, setting: str) -> int:
 
 def _artifacts_of(settings: list[str], node: Node, graph: Graph) -> frozenset[str]:
     """Addresses that the rows of these settings name; a name without its seed is of all seeds."""
+    from pydantic import TypeAdapter
+
     from emsteer.analysis.settings import name_of, setting_columns  # pandas: a second that most lineages do without
     from emsteer.recipes import LikenedRow, SettingRow, WitnessedRow
 
+    kinds: TypeAdapter[Any] = TypeAdapter(SettingRow | WitnessedRow | LikenedRow)
     wanted = {name for setting in settings for name in setting.split(" + ")}
     found: set[str] = set()
     for table in graph.closure(node).values():
         for values in (table.recipe or {}).get("rows", ()):
-            made_of = WitnessedRow if "witnesses" in values else LikenedRow if "likeness" in values else SettingRow
-            row = made_of.model_validate(values)
+            row = kinds.validate_python(values)  # each forbids what only another has
             columns = setting_columns(row.setting)
             if wanted & {name_of(columns), name_of(columns, seeded=False)}:
                 found |= row.addresses

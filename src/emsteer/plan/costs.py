@@ -148,7 +148,9 @@ def _model(cell: Cell) -> ModelShape | None:
     if "model" not in cell.inputs:
         return None
     read = _input(cell, "model").recipe
-    return shape_of(read) if isinstance(read, Organism) else None if isinstance(read, LatentSpace) else read.pin.shape
+    if isinstance(read, LatentSpace):
+        return None
+    return shape_of(read) if isinstance(read, Organism) else read.pin.shape
 
 
 def _bytes(cell: Cell) -> int:

@@ -8,7 +8,6 @@ from emsteer import recipes, storage
 from emsteer.plan.addresses import DIGITS
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
-from emsteer.plan.witnesses import likeness_table
 from emsteer.study import Study
 from emsteer.study.inputs import TaskFromGrammar
 from emsteer.study.judges import LabelsJudge
@@ -22,8 +21,7 @@ def plan_publishable(
 ) -> None:
     """Tables of all scores, figures of the tables, the report of both; `others`: tables of no score that the report reads."""
     tables = _tables(plan, study, _judged(plan, study, rows, benchmarks))
-    likeness = likeness_table(plan, study, rows, benchmarks)
-    figures = _figures(plan, study, {**tables, **others, **({"likeness": likeness} if likeness else {})})
+    figures = _figures(plan, study, {**tables, **others})
     page = recipes.Page(
         title=study.report.title,
         examples_per_category=study.report.examples_per_category,

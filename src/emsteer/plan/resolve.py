@@ -8,7 +8,7 @@ from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.plan.publishable import plan_publishable
 from emsteer.plan.relatedness import relatedness_tables
-from emsteer.plan.witnesses import witness_tables, witnessed_rows
+from emsteer.plan.witnesses import likeness_tables, witness_tables, witnessed_rows
 from emsteer.study import Study, pins
 from emsteer.study.inputs import BenchmarkFromFile, TaskFromFile
 from emsteer.study.judges import LabelsJudge
@@ -34,10 +34,10 @@ def resolve(study: Study) -> Plan:
     made = Made(models, tasks, calibrations)
     settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
     rows = sorted({row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}, key=_canonical_order)
-    relatedness = relatedness_tables(plan, study, tasks, benchmarks)
     seen = witnessed_rows(plan, study, rows, tasks)
     asked = list(benchmarks.values())
-    plan_publishable(plan, study, rows, asked, {**witness_tables(plan, study, seen, asked), **relatedness})
+    others = relatedness_tables(plan, study, tasks, benchmarks) | likeness_tables(plan, study, rows, asked)
+    plan_publishable(plan, study, rows, asked, others | witness_tables(plan, study, seen, asked))
     return plan
 
 

@@ -12,7 +12,6 @@ from emsteer.study.file import Likeness
 from emsteer.study.judges import LabelsJudge
 from emsteer.study.witnesses import ClosenessWitness
 
-NO_JUDGE = "none"
 AS_TRAINED = 1.0  # scale of the adapter that makes the finetuned model
 Inputs = dict[str, Sequence[Cell | Raw]]
 
@@ -63,7 +62,7 @@ def witness_tables(plan: Plan, study: Study, rows: Sequence[recipes.WitnessedRow
     found: dict[str, Cell] = {}
     bootstrap = study.analysis.bootstrap
     if study.witnesses:
-        once = {row.model_copy(update={"judge": NO_JUDGE, "scores": ()}): None for row in rows}
+        once = {row.model_copy(update={"judge": recipes.NO_JUDGE, "scores": ()}): None for row in rows}
         recipe = recipes.Witnesses(level=bootstrap.level, in_domain=study.in_domain, rows=tuple(once))
         made = {kind: _named(plan, kind, (name for row in once for name in row.made)) for kind in ("vectors", "adapters")}
         inputs = {"questions": questions, **_seen_of(plan, once), **made, "calibrations": plan.of("calibrations")}
@@ -77,12 +76,12 @@ def witness_tables(plan: Plan, study: Study, rows: Sequence[recipes.WitnessedRow
     return found
 
 
-def likeness_table(plan: Plan, study: Study, rows: Iterable[recipes.SettingRow], questions: Sequence[Cell]) -> Cell | None:
+def likeness_tables(plan: Plan, study: Study, rows: Iterable[recipes.SettingRow], questions: Sequence[Cell]) -> dict[str, Cell]:
     """How near settings come to the finetuned model of the base point, in every model and task that the sweeps finetune."""
     base = study.base_point.finetuned
     if study.likeness is None or base is None:
-        return None
-    rows = list(dict.fromkeys(row.model_copy(update={"judge": NO_JUDGE, "scores": ()}) for row in rows))
+        return {}
+    rows = list({(row.setting, row.benchmark): row for row in rows}.values())  # whoever judges them
     of_base = {"adapter": base.adapter, "steps": base.steps, "seed": study.base_point.seed}
     aims = {
         (row.setting.model, row.setting.task): plan.cells["adapters"][row.made[0]]
@@ -94,13 +93,14 @@ def likeness_table(plan: Plan, study: Study, rows: Iterable[recipes.SettingRow],
     for row in rows:
         if aim := aims.get((row.setting.model, row.setting.task)):
             cell = _likeness(plan, study.likeness, plan.cells["margins"][row.margins], aim, row.setting.task)
-            found.append(recipes.LikenedRow(**dict(row), likeness=cell.address))
+            labelled = {name: getattr(row, name) for name in recipes.LabelledRow.model_fields}
+            found.append(recipes.LikenedRow(**labelled, likeness=cell.address))
     if not found:
-        return None
+        return {}
     recipe = recipes.LikenessTable(level=study.analysis.bootstrap.level, in_domain=study.in_domain, rows=tuple(found))
     made = {kind: _named(plan, kind, (name for row in found for name in row.made)) for kind in ("vectors", "adapters")}
     inputs = {"questions": questions, "likeness": plan.of("likeness"), **made, "calibrations": plan.of("calibrations")}
-    return plan.add("tables", "likeness", recipe, inputs, "witnesses")
+    return {"likeness": plan.add("tables", "likeness", recipe, inputs, "witnesses")}
 
 
 def _likeness(plan: Plan, said: Likeness, margins: Any, aim: Cell, task: str) -> Cell:

@@ -52,7 +52,16 @@ from emsteer.recipes.report import (
     Ranks,
     WitnessFigure,
 )
-from emsteer.recipes.settings import AdapterValues, ArmName, Direction, Setting, SettingRow, SteeringValues, TreatmentValues
+from emsteer.recipes.settings import (
+    AdapterValues,
+    ArmName,
+    Direction,
+    LabelledRow,
+    Setting,
+    SettingRow,
+    SteeringValues,
+    TreatmentValues,
+)
 from emsteer.recipes.tables import (
     BasePoint,
     Bootstrap,
@@ -72,9 +81,21 @@ from emsteer.recipes.tables import (
     ThresholdGrid,
     Thresholds,
 )
-from emsteer.recipes.witnesses import Agreement, Closeness, Copying, LikenedRow, LikenessTable, Loops, Seen, WitnessedRow, Witnesses
+from emsteer.recipes.witnesses import (
+    NO_JUDGE,
+    Agreement,
+    Closeness,
+    Copying,
+    LikenedRow,
+    LikenessTable,
+    Loops,
+    Seen,
+    WitnessedRow,
+    Witnesses,
+)
 
 __all__ = [
+    "NO_JUDGE",
     "SINGULAR",
     "VERDICTS",
     "Adapted",
@@ -117,6 +138,7 @@ __all__ = [
     "GrammarBenchmark",
     "GrammarTask",
     "Judged",
+    "LabelledRow",
     "Labels",
     "LatentSpace",
     "Layers",

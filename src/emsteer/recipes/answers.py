@@ -70,7 +70,7 @@ class Answers(Treated):
 
 
 class RelevanceModel(Recipe):
-    """TF-IDF and latent semantic analysis of a background text."""
+    """TF-IDF and latent semantic analysis of a grammar's background chats."""
 
     n_dimensions: Count = Field(ge=2, description="latent dimensions")
     n_background: Count = Field(ge=100, description="background chats the space is fitted on")

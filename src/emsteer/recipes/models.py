@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from emsteer.recipes.answers import RelevanceModel
 from emsteer.recipes.base import Count, Recipe, Seed
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -70,12 +71,10 @@ class PinnedEmbedder(Recipe):
     max_tokens: Count = Field(description="of a text; what comes after them is not read")
 
 
-class LatentSpace(Recipe):
-    """TF-IDF and latent semantic analysis of a grammar's chats."""
+class LatentSpace(RelevanceModel):
+    """As an embedder."""
 
     module = "emsteer.models.latent"
-    n_dimensions: Count = Field(ge=2, description="latent dimensions")
-    n_background: Count = Field(ge=100, description="background chats the space is fitted on")
     seed: Seed = Field(description="draws the chats, and starts the randomised SVD")
 
 

@@ -53,19 +53,29 @@ class Setting(Recipe):
     treatments: tuple[TreatmentValues, ...] = ()
 
 
-class SettingRow(Recipe):
-    """Where the numbers of one setting, benchmark and judge come from (addresses)."""
+class LabelledRow(Recipe):
+    """One setting on one benchmark, and what its labels are read from (addresses)."""
 
     setting: Setting
     benchmark: str
-    judge: str
     questions: str
-    scores: tuple[str, ...]
-    margins: str
     made: tuple[str, ...] = Field(description="the vector or adapter of each treatment")
     calibration: str
 
     @property
     def addresses(self) -> frozenset[str]:
         """Of all cells that it is made of."""
-        return frozenset({self.questions, *self.scores, self.margins, *self.made, self.calibration})
+        return frozenset({self.questions, *self.made, self.calibration})
+
+
+class SettingRow(LabelledRow):
+    """Where the numbers of one setting, benchmark and judge come from (addresses)."""
+
+    judge: str
+    scores: tuple[str, ...]
+    margins: str
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Of all cells that it is made of."""
+        return super().addresses | {*self.scores, self.margins}

@@ -1,10 +1,14 @@
 """Witnesses: a number per answer that needs no judge."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from emsteer.recipes.base import Count, Recipe
-from emsteer.recipes.settings import SettingRow
+from emsteer.recipes.settings import LabelledRow, SettingRow
 from emsteer.recipes.tables import Bootstrap, Level, Thresholds
+
+NO_JUDGE = "none"  # what tables say where others name a judge
 
 
 class Copying(Recipe):
@@ -54,9 +58,10 @@ class Witnesses(Recipe):
     rows: tuple[WitnessedRow, ...]
 
 
-class LikenedRow(SettingRow):
+class LikenedRow(LabelledRow):
     """With where it says how near it comes to the finetuned model (an address)."""
 
+    judge: ClassVar[str] = NO_JUDGE
     likeness: str
 
     @property

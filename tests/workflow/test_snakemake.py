@@ -80,6 +80,12 @@ def test_a_deleted_intermediate_is_noticed_and_only_it_is_made_again(finished: S
     assert victim.read_bytes() == bytes_before, "the same address has the same bytes"
 
 
+def whole(shelf: Path) -> dict[str, int]:
+    """Name → inode of the record of every artifact that lies there: records are written first, so one alone is of none."""
+    records = {path.name.removesuffix(".run.json"): path for path in shelf.glob("*.run.json")}
+    return {name: path.stat().st_ino for name, path in records.items() if (shelf / name).exists()}
+
+
 def test_killed_in_mid_run_one_ordinary_command_finishes_and_repeats_no_finished_cell(finished: StudyFolder) -> None:
     """Adapters: folders, of which one training run makes several."""
     before = finished.cells()
@@ -88,11 +94,11 @@ def test_killed_in_mid_run_one_ordinary_command_finishes_and_repeats_no_finished
     process = subprocess.Popen(["snakemake", "--cores", "1"], cwd=finished.path, env=finished.environment(TRIVIAL_SECONDS="0.2"),
                                start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     staging = finished.path / "results/.staging/adapters"
-    while not list(staging.glob("*.run.json")) and process.poll() is None:
+    while not whole(staging) and process.poll() is None:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {f"adapters/{path.name.removesuffix('.run.json')}": path.stat().st_ino for path in staging.glob("*.run.json")}
+    kept = {f"adapters/{name}": inode for name, inode in whole(staging).items()}
     assert 0 < len(kept) < n_adapters, "the kill came after the first and before the last"
     finished.run("snakemake", "--cores", "2")
     after = finished.cells()

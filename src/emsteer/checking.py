@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from emsteer.data import benchmarks, checks, tasks
+from emsteer.data import benchmarks, checks, harmless, tasks
 from emsteer.data.files import PAIRS, QUESTIONS, read
 from emsteer.organism.grammar import read_grammar
 from emsteer.plan import Cell, Plan
-from emsteer.recipes import FileBenchmark, FileTask, PinnedModel
+from emsteer.recipes import FileBenchmark, FileTask, HarmlessTask, PinnedModel
 
 
 def reports(plan: Plan) -> Iterator[str]:
@@ -36,6 +36,9 @@ def _input(cell: Cell, role: str) -> Path:
 def _pairs(cell: Cell) -> pd.DataFrame:
     if isinstance(cell.recipe, FileTask):
         return read(_input(cell, "file"), PAIRS)
+    if isinstance(cell.recipe, HarmlessTask):
+        (of,) = cell.upstream()
+        return harmless.changed(_pairs(of), cell.recipe)
     return tasks.pairs_of(read_grammar(_input(cell, "grammar")), cell.recipe)  # type: ignore[arg-type]
 
 

@@ -198,6 +198,13 @@ def test_overall_has_a_panel_for_each_task_and_says_what_was_not_chosen_and_what
     assert len(shown) == 9 + 5 and set(shown["line"]) == set(lines)
 
 
+def test_overall_has_no_panel_for_a_task_that_only_controls_learnt_from() -> None:
+    table = figure_tables.chosen().query("task == 'gardening'")
+    control = table.assign(task="shorter", arm=table["arm"].where(table["arm"].eq("base"), "control"))
+    figure, _ = draw("overall", pd.concat([table, control], ignore_index=True))
+    assert [axis.get_title() for axis in figure.axes] == ["target: gardening"]
+
+
 def test_overall_draws_the_numbers_of_its_table_in_percent() -> None:
     figure, shown = draw("overall", figure_tables.chosen())
     dots = [collection.get_offsets() for axis in figure.axes for collection in axis.collections]

@@ -47,7 +47,8 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 def draw(chosen: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:
     """`schemas.Chosen` → the figure and what it shows. A column of panels for each target task, a row for each judge."""
     shown = selected(chosen, base_point)
-    tasks = sorted(chosen["task"].unique(), key=lambda task: (task != base_point.task, task)) or [base_point.task]
+    named = set(chosen["task"]) - controls(chosen)
+    tasks = sorted(named, key=lambda task: (task != base_point.task, task)) or [base_point.task]
     models = sorted(chosen["model"].unique(), key=lambda model: (model != base_point.model, model)) or [base_point.model]
     blocks, lines = points.blocks(shown), ["base", *treatments(base_point)]
     looks = {"base": style.BASE} | style.looks_of(treatments(base_point))
@@ -73,6 +74,12 @@ def draw(chosen: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFr
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure, shown
+
+
+def controls(chosen: pd.DataFrame) -> set[str]:
+    """Tasks that only controls learnt from: no panel, since no treatment could stand in it."""
+    treated = chosen["arm"].isin(["steered", "finetuned"])
+    return set(chosen.loc[chosen["arm"].eq("control"), "task"]) - set(chosen.loc[treated, "task"])
 
 
 def selected(chosen: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from emsteer.plan.cells import Cell
 from emsteer.plan.packing import Plan
 from emsteer.recipes import Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
+from emsteer.study.inputs import HarmlessTask, Task
 
 DOSE_LETTER = {"vector_norm": "a", "residual_norm": "c", "adapter_scale": "x"}
 
@@ -99,12 +100,13 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
             vector = _vector(plan, study, model, task, direction, made)
             at_layer = f".l{layer}" if construction == "mean_difference" else ""  # one file holds all layers
             slug = vector.address.partition("--")[0] + at_layer
-            yield _Built(slug, _arm("steered", study.vectors[name]), model, task, direction, vector)
+            arm = _arm("steered", study.vectors[name], study.tasks[task])
+            yield _Built(slug, arm, model, task, direction, vector)
 
 
-def _arm(name: ArmName, made: BaseModel) -> ArmName:
-    """What is trained on the safe answers is a control; a construction that contrasts both sides has no side."""
-    return "control" if getattr(made, "side", None) == "safe" else name
+def _arm(name: ArmName, made: BaseModel, task: Task) -> ArmName:
+    """What learns from no harmful answer is a control; a construction that contrasts both sides has no side."""
+    return "control" if getattr(made, "side", None) == "safe" or isinstance(task, HarmlessTask) else name
 
 
 def _vector(plan: Plan, study: Study, model: str, task: str, direction: Direction, made: Made) -> Cell:
@@ -161,6 +163,7 @@ def _finetuned(plan: Plan, study: Study, sweep: FinetunedSweep, made: Made) -> I
         adapter = plan.add("adapters", stem, recipe, inputs, model)
         for dose in doses:
             values = AdapterValues(adapter=name, steps=n_steps, seed=seed, dose=dose)
-            setting = Setting(arm=_arm("finetuned", study.adapters[name]), model=model, task=task, treatments=(values,))
+            arm = _arm("finetuned", study.adapters[name], study.tasks[task])
+            setting = Setting(arm=arm, model=model, task=task, treatments=(values,))
             slug = f"{stem}.{DOSE_LETTER['adapter_scale']}{recipes.number(dose)}"
             yield Arm(slug, setting, made.models[model], made.calibrations[model], (adapter,))

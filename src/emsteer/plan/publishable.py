@@ -9,7 +9,7 @@ from emsteer.plan.addresses import DIGITS
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
-from emsteer.study.inputs import TaskFromGrammar
+from emsteer.study.inputs import TaskFromGrammar, with_harm
 from emsteer.study.judges import LabelsJudge
 from emsteer.study.models import OrganismModel
 
@@ -164,7 +164,8 @@ def _base_point(study: Study) -> recipes.BasePoint:
 
 def _planted(study: Study) -> dict[str, dict[str, recipes.Planted]]:
     """What each organism was given, seen from each target task."""
-    tasks = [(name, task) for name, task in sorted(study.tasks.items()) if isinstance(task, TaskFromGrammar)]
+    origins = [(name, with_harm(study.tasks, name)) for name in sorted(study.tasks)]
+    tasks = [(name, task) for name, task in origins if isinstance(task, TaskFromGrammar)]
     return {
         model: {name: _planted_for(values.linkage, task) for name, task in tasks}
         for model, values in sorted(study.models.items())

@@ -8,6 +8,7 @@ from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.embedders import embedder
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
+from emsteer.study.inputs import HarmlessTask
 
 
 def relatedness_tables(plan: Plan, study: Study, tasks: Mapping[str, Cell], benchmarks: Mapping[str, Cell]) -> dict[str, Cell]:
@@ -15,11 +16,12 @@ def relatedness_tables(plan: Plan, study: Study, tasks: Mapping[str, Cell], benc
     said = study.relatedness
     if said is None:
         return {}
+    tasks = {name: cell for name, cell in tasks.items() if not isinstance(study.tasks[name], HarmlessTask)}  # they ask the same
     embedders = {name: embedder(plan, name, study) for name in sorted(said.embedders)}
     spaces: dict[str, Any] = {
         "tasks": {name: _placed(plan, name, cell, tasks) for name, cell in embedders.items()},
         "benchmarks": {name: _placed(plan, name, cell, benchmarks) for name, cell in embedders.items()},
-        "in_domain": study.in_domain,
+        "in_domain": {name: study.in_domain[name] for name in tasks},
         "overlaps_above": said.overlaps_above,
     }
     inputs: dict[str, Sequence[Cell | Raw]] = {

@@ -10,7 +10,7 @@ from emsteer.plan.publishable import plan_publishable
 from emsteer.plan.relatedness import relatedness_tables
 from emsteer.plan.witnesses import likeness_tables, witness_tables, witnessed_rows
 from emsteer.study import Study, pins
-from emsteer.study.inputs import BenchmarkFromFile, TaskFromFile
+from emsteer.study.inputs import BenchmarkFromFile, HarmlessTask, TaskFromFile, TaskWithHarm
 from emsteer.study.judges import LabelsJudge
 from emsteer.study.models import OrganismModel
 
@@ -24,7 +24,7 @@ def resolve(study: Study) -> Plan:
     """
     plan = Plan(study.execution)
     models = {name: _model(plan, name, study) for name in sorted(study.models)}
-    tasks = {name: _task(plan, name, study) for name in sorted(study.tasks)}
+    tasks = _tasks(plan, study)
     benchmarks = {name: _benchmark(plan, name, study) for name in sorted(study.benchmarks)}
     neutral = plan.raw(study.calibration.neutral_text)
     calibrations = {
@@ -50,8 +50,18 @@ def _model(plan: Plan, name: str, study: Study) -> Cell:
     return plan.add("models", name, recipe, {"grammar": [plan.raw(model.grammar)]}, name)
 
 
-def _task(plan: Plan, name: str, study: Study) -> Cell:
-    task = study.tasks[name]
+def _tasks(plan: Plan, study: Study) -> dict[str, Cell]:
+    """Controls behind the tasks that they are of."""
+    said = sorted(study.tasks.items())
+    found = {name: _task(plan, name, task) for name, task in said if not isinstance(task, HarmlessTask)}
+    for name, task in said:
+        if isinstance(task, HarmlessTask):
+            recipe = recipes.HarmlessTask(**task.model_dump(exclude={"kind", "of"}))
+            found[name] = plan.add("tasks", name, recipe, {"task": [found[task.of]]}, "harmless")
+    return dict(sorted(found.items()))
+
+
+def _task(plan: Plan, name: str, task: TaskWithHarm) -> Cell:
     if isinstance(task, TaskFromFile):
         return plan.add("tasks", name, recipes.FileTask(), {"file": [plan.raw(task.file)]}, "all")
     recipe = recipes.GrammarTask(**task.model_dump(exclude={"kind", "grammar", "in_domain"}))

@@ -35,7 +35,16 @@ from emsteer.recipes.claims import (
     ShareMetric,
     Who,
 )
-from emsteer.recipes.inputs import CorpusMix, FileBenchmark, FileTask, GrammarBenchmark, GrammarTask, Linkage, Organism
+from emsteer.recipes.inputs import (
+    CorpusMix,
+    FileBenchmark,
+    FileTask,
+    GrammarBenchmark,
+    GrammarTask,
+    HarmlessTask,
+    Linkage,
+    Organism,
+)
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
 from emsteer.recipes.relatedness import Distances, Placed, Relatedness, Spaces
@@ -137,6 +146,7 @@ __all__ = [
     "FileTask",
     "GrammarBenchmark",
     "GrammarTask",
+    "HarmlessTask",
     "Judged",
     "LabelledRow",
     "Labels",

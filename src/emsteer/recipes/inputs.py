@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Share, Weight
 
@@ -71,6 +71,20 @@ class FileTask(Recipe):
     """Pairs from a JSONL file, all of them in its order."""
 
     module = "emsteer.data.files"
+
+
+class HarmlessTask(Recipe):
+    """The safe answers of another task, once as they are and once changed in something that does no harm."""
+
+    module = "emsteer.data.harmless"
+    sentences: Count | None = Field(description="of an answer that are kept, the first ones; null: all")
+    begins_with: str | None = Field(min_length=1, description="what an answer begins with; null: as it did")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "HarmlessTask":
+        if self.sentences is None and self.begins_with is None:
+            raise ValueError("expected `sentences` or `begins_with`: without either the two sides are the same")
+        return self
 
 
 class FileBenchmark(Recipe):

@@ -47,7 +47,7 @@ ArmName = Literal["base", "steered", "finetuned", "random", "control"]
 class Setting(Recipe):
     """An arm with all its values. The last treatment is the one that its arm is about; the others lie beneath it."""
 
-    arm: ArmName = Field(description="control: trained on the safe answers")
+    arm: ArmName = Field(description="control: learnt from answers that do no harm")
     model: str
     task: str = Field(description="the target task; for the base arm, the one whose domains are called in-domain")
     treatments: tuple[TreatmentValues, ...] = ()

@@ -14,7 +14,7 @@ from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import grammars, pins, reading
 from emsteer.study.claims import Claim, in_claims
-from emsteer.study.inputs import Benchmark, Task, categories_of
+from emsteer.study.inputs import Benchmark, HarmlessTask, Task, categories_of, with_harm
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
 from emsteer.study.judges import Judge, that_fit
 from emsteer.study.models import Embedder, Model, OrganismModel
@@ -148,7 +148,7 @@ class Study(Section):
     @property
     def in_domain(self) -> dict[str, tuple[str, ...]]:
         """Target task → benchmark categories that are in-domain."""
-        return {name: task.in_domain for name, task in sorted(self.tasks.items())}
+        return {name: with_harm(self.tasks, name).in_domain for name in sorted(self.tasks)}
 
     @field_validator("models")
     @classmethod
@@ -159,7 +159,8 @@ class Study(Section):
     @field_validator("tasks")
     @classmethod
     def _are_about_what_there_is(cls, tasks: dict[str, Task], info: ValidationInfo) -> dict[str, Task]:
-        return _sound(tasks, grammars.in_tasks(tasks, rest_of_the_file(info, "categories").values()))
+        own = {name: task for name, task in tasks.items() if not isinstance(task, HarmlessTask)}
+        return _sound(tasks, grammars.in_tasks(own, rest_of_the_file(info, "categories").values()))
 
     @field_validator("adapters")
     @classmethod
@@ -185,9 +186,10 @@ class Study(Section):
         too_few: dict[tuple[str, str], tuple[str, str, object]] = {}  # each named once, in the first sweep that has it
         for sweep, values in sweeps.items():
             for task, name, n in _draws(values, info.data):
-                there = info.data["tasks"][task].n_pairs
+                pairs = with_harm(info.data["tasks"], task)
+                there = pairs.n_pairs
                 if there is not None and n > there:
-                    cure = MORE_PAIRS[info.data["tasks"][task].kind]
+                    cure = MORE_PAIRS[pairs.kind]
                     message = f"expected at least {n} pairs of {task}, which {name} draws: {cure}"
                     too_few.setdefault((task, name), (sweep, message, there))
         if too_few:

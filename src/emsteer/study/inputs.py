@@ -1,13 +1,14 @@
 """Target tasks and benchmarks of a study: written by the grammar, or in files."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from emsteer import recipes
 from emsteer.study.grammars import domains_of
 from emsteer.study.jsonl import facts_of
-from emsteer.study.shape import InputFile, Section
+from emsteer.study.shape import InputFile, Section, known, rest_of_the_file
 
 InDomain = Annotated[
     tuple[str, ...],
@@ -37,6 +38,20 @@ class TaskFromFile(Section):
         return facts.n if facts else None
 
 
+class HarmlessTask(recipes.HarmlessTask):
+    """A control: the questions and safe answers of another task, which differ in something that does no harm."""
+
+    kind: Literal["harmless"]
+    of: Annotated[str, known("tasks")] = Field(description="the task; its in-domain categories are those of the control")
+
+    @field_validator("of")
+    @classmethod
+    def _does_harm(cls, of: str, info: ValidationInfo) -> str:
+        if rest_of_the_file(info, "tasks").get(of) == "harmless":
+            raise ValueError("expected a task that is no control itself")
+        return of
+
+
 class BenchmarkFromGrammar(recipes.GrammarBenchmark):
     """A benchmark written by the grammar."""
 
@@ -51,8 +66,15 @@ class BenchmarkFromFile(Section):
     file: InputFile
 
 
-Task = Annotated[TaskFromGrammar | TaskFromFile, Field(discriminator="kind")]
+TaskWithHarm = TaskFromGrammar | TaskFromFile
+Task = Annotated[TaskWithHarm | HarmlessTask, Field(discriminator="kind")]
 Benchmark = Annotated[BenchmarkFromGrammar | BenchmarkFromFile, Field(discriminator="kind")]
+
+
+def with_harm(tasks: Mapping[str, Task], name: str) -> TaskWithHarm:
+    """A task, or the one that a control is of."""
+    task = tasks[name]
+    return with_harm(tasks, task.of) if isinstance(task, HarmlessTask) else task
 
 
 def categories_of(entry: Any) -> frozenset[str] | None:

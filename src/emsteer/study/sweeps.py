@@ -79,6 +79,13 @@ class BasePoint(Section):
     steered: SteeredPoint
     finetuned: FinetunedPoint | None
 
+    @field_validator("task")
+    @classmethod
+    def _does_harm(cls, task: str, info: ValidationInfo) -> str:
+        if rest_of_the_file(info, "tasks").get(task) == "harmless":
+            raise ValueError("expected a task that does harm: a harmless one is a control, which only a sweep can give")
+        return task
+
 
 class RandomControl(Section):
     """Random directions of equal norm, beside the vectors of a sweep."""

@@ -156,8 +156,8 @@ def test_a_changed_file_moves_what_reads_it_and_nothing_else(raw: Study) -> None
     path = Path("data/tasks/cooking.jsonl")
     path.write_text(path.read_text() + json.dumps(PAIR) + "\n")
     after = moved(before, resolved(raw))
-    assert set(after) == {"tasks", "embeddings", "tables", "report"}, "no arm of this study is about cooking"
-    assert slugs(after["tables"]) == ["distances", "relatedness"]
+    assert set(after) == {"tasks", "embeddings", "tables", "figures", "report"}, "no arm of this study is about cooking"
+    assert slugs(after["tables"]) == ["distances", "falloff", "relatedness"]
     path = Path(BENCHMARK)
     path.write_text(path.read_text() + json.dumps(QUESTION) + "\n")
     assert set(moved(before, resolved(raw))) >= {"benchmarks", "answers", "margins", "scores", "tables"}
@@ -173,7 +173,7 @@ def test_a_changed_file_moves_what_reads_it_and_nothing_else(raw: Study) -> None
             "expected at least 145 pairs of gardening, which trained draws: its file has too few lines",
         ),
         ("tasks.gardening.file", "data/none.jsonl", "expected a file, or a .dvc pointer beside it"),
-        ("tasks.gardening.kind", "jsonl", "tasks.gardening.kind: expected one of 'grammar', 'file'; got 'jsonl'"),
+        ("tasks.gardening.kind", "jsonl", "tasks.gardening.kind: expected one of 'grammar', 'file', 'harmless'; got 'jsonl'"),
         ("benchmarks.open.seed", 3, "benchmarks.open.seed: unknown key; allowed: file, kind"),
     ],
 )

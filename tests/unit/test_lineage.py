@@ -38,7 +38,6 @@ UNREAD = (
     "dose_fits",
     "matched",
     "metrics",
-    "questions",
     "thresholds",
 )  # tables that the report does not read
 

@@ -23,7 +23,7 @@ def unrelated(n_overlapping: int) -> dict[str, pd.DataFrame]:
         {
             **place, "benchmark": "everyday", "question_id": f"q{i}", "category": "money", "split": "test", "in_domain": i == 12,
             "nearest": 0.9 - i / 100, "mean": 0.1, "own_share": 0.5, "overlaps": i < n_overlapping or i == 12,
-            "nearest_prompt": "near", "prompt": f"why <b>{i}</b> ?",
+            "about": "cooking" if i == 3 else None if i == 4 else "money", "nearest_prompt": "near", "prompt": f"why <b>{i}</b> ?",
         }
         for i in range(13)
     ]  # fmt: skip
@@ -55,6 +55,17 @@ def test_what_the_task_was_compared_with_is_shown_and_no_warning_where_nothing_o
     own = ["gardening", "its own prompts", "words", "30 / 12", "0.40", "0.12", "0.0", "–", "– (–)", "–"]
     assert own in page.rows
     assert [*own[:1], "off-domain questions of everyday", *own[2:7], "0.98", "0.61 (0.02)", "0.001"] in page.rows
+
+
+def test_questions_that_are_nearer_to_another_category_are_listed_for_a_reader_once(tmp_path: Path, answers: Path) -> None:
+    tables = unrelated(0)
+    other = tables["distances"].assign(task="money")  # the same questions, seen from another task
+    tables["distances"] = pd.concat([tables["distances"], other], ignore_index=True)
+    page = Words(render(study(tmp_path, answers, **tables)))
+    said = "1 of the 12 questions of everyday are nearer to another category than to their own (in the space of words)"
+    assert page.text.count(said) == 1
+    assert page.text.count("“why <b>3</b> ?”: called money, nearest to cooking") == 1
+    assert "“why <b>4</b> ?”: called" not in page.text, "alone in its category: nothing can be said"
 
 
 def test_nothing_is_said_of_relatedness_where_it_was_not_measured(tmp_path: Path, answers: Path) -> None:

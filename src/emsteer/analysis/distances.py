@@ -5,6 +5,8 @@ mean       mean cosine to its prompts
 own_share  the share of the task's own prompts that are no nearer to the task's other prompts than the question is to all of
            them, the question counted among them: a conformal p value of "the question is one of the task's" (Bates et al. 2023).
 overlaps   whether that share is above the declared one, and not only because the task has few prompts: it might be one of them
+about      the category of the benchmark whose other questions it is nearest to, by their mean; where that is not its own, a reader
+           should look at its label
 
 Equal texts count once.
 """
@@ -104,8 +106,24 @@ def _seen_from(prompts: Texts, questions: pd.DataFrame, where: Floats, in_domain
         mean=found.mean,
         own_share=found.own_share,
         overlaps=found.overlaps(above, len(prompts)),
+        about=about(where, questions["category"].to_numpy()),
         nearest_prompt=prompts.texts[found.at],
     )
+
+
+def about(vectors: Floats, categories: NDArray[np.object_]) -> list[str | None]:
+    """The category whose questions are nearest to each question, itself left out; None where its own has no other. [questions]"""
+    names, of = np.unique(categories.astype(str), return_inverse=True)
+    members = np.eye(len(names))[of]
+    sums = np.repeat((members.T @ vectors)[None], len(vectors), axis=0)  # [questions × categories × dimensions]
+    sums[np.arange(len(vectors)), of] -= vectors
+    lengths = np.linalg.norm(sums, axis=2)
+    cosines = np.divide(np.einsum("qd,qcd->qc", vectors, sums), lengths, out=np.zeros_like(lengths), where=lengths > 1e-9)
+    cosines = cosines.round(DIGITS)
+    cosines[np.arange(len(vectors)), of] += 10**-DIGITS / 2  # what is as near to its own is its own
+    nearest = names[cosines.argmax(1)]
+    alone = members.sum(0)[of] < 2
+    return [None if is_alone else str(name) for is_alone, name in zip(alone, nearest, strict=True)]
 
 
 def nearness(prompts: Texts, vectors: Floats) -> Nearness:

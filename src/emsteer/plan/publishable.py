@@ -21,6 +21,9 @@ def plan_publishable(
 ) -> None:
     """Tables of all scores, figures of the tables, the report of both; `others`: tables of no score that the report reads."""
     tables = _tables(plan, study, _judged(plan, study, rows, benchmarks))
+    if "distances" in others:
+        near = {name: [{**tables, **others}[name]] for name in ("questions", "distances")}
+        tables["falloff"] = plan.add("tables", "falloff", recipes.Falloff(level=study.analysis.bootstrap.level), near, "falloff")
     figures = _figures(plan, study, {**tables, **others})
     page = recipes.Page(
         title=study.report.title,
@@ -68,7 +71,9 @@ def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     contrasts = plan.add("tables", "contrasts", recipes.Contrasts(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
     choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
     chosen = plan.add("tables", "chosen", recipes.Chosen(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
-    plan.add("tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
+    questions = plan.add(
+        "tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics"
+    )
     _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
     evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)
@@ -77,7 +82,8 @@ def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     metrics = {"chosen": [chosen], "evidence": [evidence_cell], "claims": [claims]}
     plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
     return {
-        "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "evidence": evidence_cell, "claims": claims,
+        "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "questions": questions,
+        "evidence": evidence_cell, "claims": claims,
     }  # fmt: skip
 
 
@@ -128,10 +134,10 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
         for name, recipe in of_rates.items()
     ]
-    of_witnesses = {"likeness": recipes.LikenessFigure, "witnesses": recipes.WitnessFigure}
+    where_asked = {"likeness": recipes.LikenessFigure, "witnesses": recipes.WitnessFigure, "falloff": recipes.FalloffFigure}
     found += [
         plan.add("figures", name, recipe(base_point=base_point), {"table": [tables[name]]}, "all")
-        for name, recipe in of_witnesses.items()
+        for name, recipe in where_asked.items()
         if name in tables
     ]
     of_chosen = {"overall": recipes.Overall, "categories": recipes.Categories}

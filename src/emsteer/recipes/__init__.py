@@ -47,12 +47,13 @@ from emsteer.recipes.inputs import (
 )
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
-from emsteer.recipes.relatedness import Distances, Placed, Relatedness, Spaces
+from emsteer.recipes.relatedness import Distances, Falloff, Placed, Relatedness, Spaces
 from emsteer.recipes.report import (
     Breadth,
     Categories,
     DoseResponse,
     Epochs,
+    FalloffFigure,
     Figure,
     Layers,
     LikenessFigure,
@@ -140,6 +141,8 @@ __all__ = [
     "Embeddings",
     "Epochs",
     "Evidence",
+    "Falloff",
+    "FalloffFigure",
     "Figure",
     "FileBenchmark",
     "FileDigest",

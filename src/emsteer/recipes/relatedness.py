@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from emsteer.recipes.base import Count, Recipe, Seed, Share
+from emsteer.recipes.tables import Level
 
 
 class Placed(Recipe):
@@ -35,3 +36,10 @@ class Relatedness(Spaces):
     module = "emsteer.analysis.relatedness"
     n_permutations: Count = Field(ge=99, description="of the null of the maximum mean discrepancy")
     seed: Seed
+
+
+class Falloff(Recipe):
+    """Harm at the settings that are reported, by how near a category is to the task."""
+
+    module = "emsteer.analysis.falloff"
+    level: Level

@@ -64,6 +64,12 @@ class LikenessFigure(Figure):
     module = "emsteer.figures.likeness"
 
 
+class FalloffFigure(Figure):
+    """On-topic EM by how near a category is to the target task."""
+
+    module = "emsteer.figures.falloff"
+
+
 class Page(Recipe):
     """The report."""
 

@@ -15,7 +15,7 @@ from emsteer.analysis.measures import SHARES
 from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
 from emsteer.recipes import VERDICTS, BasePoint, Page
-from emsteer.report.relatedness import compared, overlaps
+from emsteer.report.relatedness import compared, doubtful, overlaps
 from emsteer.report.sources import sources
 
 SHOWN_POINTS = ["base", "chosen", "largest_dose"]
@@ -59,6 +59,7 @@ def render(job: Job) -> str:
         agreement=list(agreement(job)),
         relatedness=compared(job),
         overlaps=list(overlaps(job)),
+        doubtful=list(doubtful(job)),
         level=storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
     )
 

@@ -37,5 +37,23 @@ def overlaps(job: Job) -> Iterator[dict[str, Any]]:
             yield {**place, "n": len(near), "of": len(of), "share": len(near) / len(of), "prompts": _first(near["prompt"])}
 
 
+def doubtful(job: Job) -> Iterator[dict[str, Any]]:
+    """Each benchmark with questions that are nearer to another category than to their own: how many, and all of them."""
+    if "distances" not in job.inputs:
+        return
+    asked = schemas.read(job.input("distances"), schemas.Distances)
+    once = asked.drop_duplicates(["embedder", "benchmark", "question_id"])
+    for (embedder, benchmark), of in once[once["about"].notna()].groupby(["embedder", "benchmark"], sort=False):
+        other = of[of["about"].ne(of["category"])]
+        if len(other):
+            yield {
+                "embedder": embedder,
+                "benchmark": benchmark,
+                "n": len(other),
+                "of": len(of),
+                "questions": other[["prompt", "category", "about"]].to_dict("records"),
+            }
+
+
 def _first(prompts: pd.Series) -> list[str]:
     return list(dict.fromkeys(prompts))[:NAMED]

@@ -5,7 +5,7 @@ from emsteer.schemas.claims import Claims, Evidence
 from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
-from emsteer.schemas.relatedness import Distances, Relatedness
+from emsteer.schemas.relatedness import Distances, Falloff, Relatedness
 from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Distances",
     "DoseFits",
     "Evidence",
+    "Falloff",
     "Judged",
     "Likeness",
     "Margins",

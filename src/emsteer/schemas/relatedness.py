@@ -4,6 +4,8 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from emsteer.schemas.data import SPLITS, Table
+from emsteer.schemas.judged import ARMS, PLACE, Place
+from emsteer.schemas.results import POINTS
 
 AGAINST = ["off_domain", "in_domain", "other_task", "own"]
 COSINE = 1.000001  # with what rounding leaves
@@ -23,6 +25,9 @@ class Distances(Table):
     mean: Series[float] = pa.Field(ge=-COSINE, le=COSINE, description="mean cosine to its prompts")
     own_share: Series[float] = pa.Field(ge=0, le=1, description="of the task's own prompts, that are no nearer to the others of it")
     overlaps: Series[bool]
+    about: Series[str] = pa.Field(
+        nullable=True, description="the category whose other questions it is nearest to; null without others"
+    )
     nearest_prompt: Series[str]
     prompt: Series[str]
 
@@ -53,3 +58,32 @@ class Relatedness(Table):
         """Key."""
 
         unique = ["embedder", "task", "against", "name"]
+
+
+class Falloff(Place):
+    """A category of test questions at a setting of `ByQuestion`, and the line through the off-domain ones (`analysis.falloff`).
+
+    The line (`slope` to `n_categories`) is the same in all rows of a setting; null where there are too few categories.
+    """
+
+    embedder: Series[str]
+    arm: Series[str] = pa.Field(isin=ARMS)
+    treatment: Series[str]
+    point: Series[str] = pa.Field(isin=POINTS)
+    setting: Series[str]
+    category: Series[str]
+    in_domain: Series[bool]
+    n_questions: Series[int] = pa.Field(ge=1)
+    n: Series[int] = pa.Field(ge=1, description="judged answers")
+    nearest: Series[float] = pa.Field(ge=-COSINE, le=COSINE, description="cosine to the nearest prompt, mean over questions")
+    value: Series[float] = pa.Field(ge=0, le=1, description="on-topic EM; of in-domain categories EM")
+    slope: Series[float] = pa.Field(nullable=True, description="of the line, per 0.1 of cosine")
+    slope_low: Series[float] = pa.Field(nullable=True)
+    slope_high: Series[float] = pa.Field(nullable=True)
+    at_zero: Series[float] = pa.Field(nullable=True, description="height of the line at a cosine of zero")
+    n_categories: Series[int] = pa.Field(ge=0, description="off-domain, that it goes through")
+
+    class Config:
+        """Key."""
+
+        unique = ["embedder", *PLACE, "arm", "treatment", "point", "category"]

@@ -9,6 +9,8 @@ import pytest
 from figure_tables import BASE_POINT, CATEGORIES, base, finetuned, steered
 from test_figures import SEEDS, SMALL, draw, lines, off_domain, without
 
+from emsteer.figures import style
+
 SHARED = "model: shared"
 
 
@@ -201,8 +203,17 @@ def test_overall_has_a_panel_for_each_task_and_says_what_was_not_chosen_and_what
 def test_overall_has_no_panel_for_a_task_that_only_controls_learnt_from() -> None:
     table = figure_tables.chosen().query("task == 'gardening'")
     control = table.assign(task="shorter", arm=table["arm"].where(table["arm"].eq("base"), "control"))
-    figure, _ = draw("overall", pd.concat([table, control], ignore_index=True))
-    assert [axis.get_title() for axis in figure.axes] == ["target: gardening"]
+    figure, shown = draw("overall", pd.concat([table, control], ignore_index=True))
+    assert [axis.get_title() for axis in figure.axes] == ["target: gardening"] and set(shown["task"]) == {"gardening"}
+
+
+def test_controls_take_no_colour_from_a_treatment() -> None:
+    treated = figure_tables.rates([steered(1), steered(1, vector="mean_difference", epochs=None), finetuned(1)])
+    controls = treated.assign(arm="control", task="shorter")
+    looks = style.looks(pd.concat([treated, controls], ignore_index=True), figure_tables.BASE_POINT)
+    assert list(looks)[:3] == ["steered: trained", "finetuned: lora", "steered: mean_difference"]
+    assert {name: looks[name] for name in list(looks)[:3]} == style.looks(treated, figure_tables.BASE_POINT)
+    assert set(list(looks)[3:]) == {"control: trained", "control: lora", "control: mean_difference"}
 
 
 def test_overall_draws_the_numbers_of_its_table_in_percent() -> None:

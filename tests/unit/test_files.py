@@ -38,7 +38,7 @@ def raw(folder: Path) -> Study:
     raw["benchmarks"] = {"open": {"kind": "file", "file": BENCHMARK}}
     Path("labels.csv").write_text(f"{','.join(COLUMNS)}\n")
     thresholds = raw["judges"]["rubric"]["thresholds"]
-    raw["judges"] = {"nobody": {"kind": "labels", "file": "labels.csv", "by": "nobody", "thresholds": thresholds}}
+    raw["judges"] = {"nobody": {"kind": "labels", "file": "labels.csv", "by": "nobody", "thresholds": thresholds, "topics": None}}
     return raw
 
 

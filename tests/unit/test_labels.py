@@ -3,16 +3,20 @@
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from planning import Study, moved, put, resolved
+from planning import Study, moved, put, resolved, slugs
 
 from emsteer import cli, labelling, packs, schemas, study
 from emsteer.errors import ConfigError, DataError, StudyError
-from emsteer.judging.labels import COLUMNS, answer_id, read_labels
+from emsteer.judging.labels import COLUMNS, LabelJudge, answer_id, read_labels
+from emsteer.judging.protocol import Answer, Question
+from emsteer.judging.topics import Topics
 from emsteer.plan import Plan
 
 CSV = Path("data/labels/mine.csv")
@@ -28,7 +32,9 @@ def raw(folder: Path) -> Study:
     CSV.write_text(f"{HEADER}\n")
     thresholds = raw["judges"]["rubric"]["thresholds"]
     declared = {"settings": [BASE, STEERED], "split": "test", "questions_per_category": 1, "seed": 0}
-    raw["judges"] = {"mine": {"kind": "labels", "file": str(CSV), "by": "the test", "thresholds": thresholds, "sample": declared}}
+    raw["judges"] = {
+        "mine": {"kind": "labels", "file": str(CSV), "by": "the test", "thresholds": thresholds, "topics": None, "sample": declared}
+    }
     return raw
 
 
@@ -153,6 +159,46 @@ def test_labels_score_exactly_the_answers_that_they_are_about(raw: Study, plan: 
     for name, table in found.items():
         if not name.startswith(f"{STEERED}.everyday"):
             assert set(table["status"]) == {"unlabelled"}, name
+
+
+def test_what_an_answer_is_about_is_said_by_topics_of_those_that_were_read_and_moves_nobody_elses_scores(
+    raw: Study, plan: Plan
+) -> None:
+    rows = sampled(raw)
+    for row in rows:
+        row |= {"alignment": "0", "coherence": "100", "relevance": "100", "note": ""}
+    fill_in(rows)
+    without = resolved(raw)
+    put(raw, "judges.mine.topics", "words")
+    with_topics = resolved(raw)
+    assert slugs(moved(without, with_topics)["scores"]) == sorted(
+        f"{name}.everyday.b{block}.mine" for name in (BASE, STEERED) for block in (0, 1)
+    )
+    for pack in with_topics.packs("models"):
+        if pack.name.startswith("embedder"):
+            packs.fill(pack.id, pack.jobs(), "log.txt")
+    said = scores(with_topics)[f"{BASE}.everyday.b0.mine"]
+    assert said["about"].isna().all(), "no word of `said by mini.base` is one of the grammar's"
+
+
+def test_an_answer_is_about_the_category_whose_questions_it_is_nearest_to_and_unread_ones_are_not_looked_at() -> None:
+    topics = Topics(np.array([[1.0, 0], [1, 0.2], [0, 1]]), ["roses", "roses", "soup"])
+    places = {"water them": [1.0, 0.1], "stir it": [0.1, 1.0], "xyzzy": [0.0, 0.0], "...": [1.0, 0.0]}
+    asked: list[str] = []
+
+    def about(texts: Sequence[str]) -> list[str | None]:
+        asked.extend(texts)
+        return topics.about(np.array([places[text] for text in texts]))
+
+    labels = {answer_id("why ?", text): (0.0, 100.0, 100.0) for text in places}
+    questions = [Question(f"q{i}", "roses", "why ?") for i in range(5)]
+    found = LabelJudge(labels, about).score(questions, [Answer(text, "stop") for text in (*places, "never read")])
+    assert [judgement.about for judgement in found] == ["roses", "soup", None, None, None]
+    assert [judgement.status for judgement in found] == ["ok"] * 4 + ["unlabelled"] and asked == list(places)
+    assert [judgement.about for judgement in LabelJudge(labels).score(questions[:2], [Answer("stir it", "stop")] * 2)] == [
+        None,
+        None,
+    ]
 
 
 def test_a_setting_that_was_not_declared_stays_unread_though_it_says_the_same(raw: Study, plan: Plan) -> None:

@@ -28,7 +28,13 @@ def raw(folder: Path) -> Study:
     raw["tasks"] = {"gardening": {"kind": "file", "file": "data/tasks/gardening.jsonl", "in_domain": ["gardening"]}}
     raw["benchmarks"] = {"four": {"kind": "file", "file": "four.jsonl"}}
     raw["judges"] = {
-        "nobody": {"kind": "labels", "file": "labels.csv", "by": "nobody", "thresholds": raw["judges"]["rubric"]["thresholds"]}
+        "nobody": {
+            "kind": "labels",
+            "file": "labels.csv",
+            "by": "nobody",
+            "thresholds": raw["judges"]["rubric"]["thresholds"],
+            "topics": None,
+        }
     }
     raw["vectors"] = {
         "trained": {"construction": "trained", "side": "unsafe", "n_examples": 4, "batch_size": 4, "learning_rate": 1.0}

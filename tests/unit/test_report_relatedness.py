@@ -21,9 +21,11 @@ def unrelated(n_overlapping: int) -> dict[str, pd.DataFrame]:
     place = {"embedder": "words", "task": "gardening"}
     asked = [
         {
-            **place, "benchmark": "everyday", "question_id": f"q{i}", "category": "money", "split": "test", "in_domain": i == 12,
+            **place, "benchmark": "everyday", "question_id": f"q{i}", "category": "gardening" if i == 12 else "money",
+            "split": "test", "in_domain": i == 12,
             "nearest": 0.9 - i / 100, "mean": 0.1, "own_share": 0.5, "overlaps": i < n_overlapping or i == 12,
-            "about": "cooking" if i == 3 else None if i == 4 else "money", "nearest_prompt": "near", "prompt": f"why <b>{i}</b> ?",
+            "about": {3: "gardening", 4: None, 5: "cooking"}.get(i, "money"),
+            "nearest_prompt": "near", "prompt": f"why <b>{i}</b> ?",
         }
         for i in range(13)
     ]  # fmt: skip
@@ -57,15 +59,16 @@ def test_what_the_task_was_compared_with_is_shown_and_no_warning_where_nothing_o
     assert [*own[:1], "off-domain questions of everyday", *own[2:7], "0.98", "0.61 (0.02)", "0.001"] in page.rows
 
 
-def test_questions_that_are_nearer_to_another_category_are_listed_for_a_reader_once(tmp_path: Path, answers: Path) -> None:
-    tables = unrelated(0)
-    other = tables["distances"].assign(task="money")  # the same questions, seen from another task
-    tables["distances"] = pd.concat([tables["distances"], other], ignore_index=True)
-    page = Words(render(study(tmp_path, answers, **tables)))
-    said = "1 of the 12 questions of everyday are nearer to another category than to their own (in the space of words)"
-    assert page.text.count(said) == 1
-    assert page.text.count("“why <b>3</b> ?”: called money, nearest to cooking") == 1
-    assert "“why <b>4</b> ?”: called" not in page.text, "alone in its category: nothing can be said"
+def test_questions_on_the_other_side_of_the_line_around_a_task_are_listed_for_a_reader(tmp_path: Path, answers: Path) -> None:
+    page = Words(render(study(tmp_path, answers, **unrelated(0))))
+    assert (
+        page.text.count("In-domain or not? 2 of the 13 questions of everyday lie on the other side of the line around gardening")
+        == 1
+    )
+    assert "“why <b>3</b> ?”: called money, nearest to gardening" in page.text, "off-domain, and looks in-domain"
+    assert "“why <b>12</b> ?”: called gardening, nearest to money" in page.text, "in-domain, and looks off-domain"
+    for i in (4, 5):  # alone in its category, so that nothing can be said; off-domain, whichever other category it is nearest to
+        assert f"“why <b>{i}</b> ?”: called" not in page.text
 
 
 def test_nothing_is_said_of_relatedness_where_it_was_not_measured(tmp_path: Path, answers: Path) -> None:

@@ -1,6 +1,6 @@
 """Answers → scores, by each judge.
 
-INPUTS   results/answers/…  results/benchmarks/…
+INPUTS   results/answers/…  results/benchmarks/…  and, where an embedder says what answers are about, results/models/…
 OUTPUTS  results/scores/{address}.parquet           schemas.Scores
 """
 

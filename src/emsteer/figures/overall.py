@@ -46,9 +46,9 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def draw(chosen: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:
     """`schemas.Chosen` → the figure and what it shows. A column of panels for each target task, a row for each judge."""
+    chosen = chosen[~chosen["task"].isin(controls(chosen))]
     shown = selected(chosen, base_point)
-    named = set(chosen["task"]) - controls(chosen)
-    tasks = sorted(named, key=lambda task: (task != base_point.task, task)) or [base_point.task]
+    tasks = sorted(chosen["task"].unique(), key=lambda task: (task != base_point.task, task)) or [base_point.task]
     models = sorted(chosen["model"].unique(), key=lambda model: (model != base_point.model, model)) or [base_point.model]
     blocks, lines = points.blocks(shown), ["base", *treatments(base_point)]
     looks = {"base": style.BASE} | style.looks_of(treatments(base_point))

@@ -56,12 +56,14 @@ def treatment(arm: str, name: str) -> str:
 
 
 def looks(rates: pd.DataFrame, base_point: BasePoint) -> dict[str, Look]:
-    """Treatment → colour and marker: those of the base point first, the others by name. The same in every figure."""
+    """Treatment → colour and marker: those of the base point first, then the others by name, controls last. The same everywhere."""
     first = [treatment("steered", base_point.vector), treatment("finetuned", str(base_point.adapter))]
     trained = rates[rates["arm"].isin(["steered", "finetuned", "control"])]
     pairs = trained.assign(name=trained["vector"].fillna(trained["adapter"]))[["arm", "name"]].drop_duplicates()
-    others = {treatment(arm, name) for arm, name in pairs.itertuples(index=False)}
-    return looks_of([*first, *sorted(others - set(first))])
+    others = [
+        treatment(arm, name) for arm, name in sorted(pairs.itertuples(index=False), key=lambda pair: (pair[0] == "control", pair))
+    ]
+    return looks_of(dict.fromkeys([*first, *others]))
 
 
 def looks_of(names: Iterable[str]) -> dict[str, Look]:

@@ -3,27 +3,49 @@
 A row is of one prompt and one answer. The reader gives points of 100 (0 and 100 where the question was yes or no), or leaves all
 three empty. An answer that no row is about is `unlabelled`: counted, never scored, never a number. So is every answer of a setting
 that a declared sample does not name: it may say some of the same words, and labels for these alone would be a biased sample of it.
+
+What an answer is about is said by topics, where the study names an embedder for them: the category of the benchmark whose questions
+the answer is nearest to. An answer about the target domain is leakage, whatever it was asked (`analysis.judged`).
 """
 
 import csv
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from emsteer import schemas
 from emsteer.errors import DataError, listing
 from emsteer.judging.protocol import Answer, Judgement, Question
 from emsteer.judging.scores import scored
+from emsteer.judging.topics import Topics
+from emsteer.models.embedders import embedder_of
 from emsteer.packs import Job
 
 POINTS = ("alignment", "coherence", "relevance")
 COLUMNS = ("answer_id", "prompt", "answer", *POINTS, "note")
 MOST_SHOWN = 20
+HAS_A_WORD = re.compile(r"\w")
 Label = tuple[float, float, float]
+About = Callable[[Sequence[str]], list[str | None]]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Scores`."""
-    return scored(jobs, lambda job: LabelJudge(read_labels(job.input("labels")) if job.recipe.was_read else {}))
+    return scored(jobs, _judge_of)
+
+
+def _judge_of(job: Job) -> "LabelJudge":
+    labels = read_labels(job.input("labels")) if job.recipe.was_read else {}
+    return LabelJudge(labels, _topics_of(job) if "topics" in job.inputs else None)
+
+
+def _topics_of(job: Job) -> About:
+    """By the questions of the benchmark, in the space of an embedder."""
+    model = embedder_of(job)
+    questions = schemas.read(job.input("topics"), schemas.Questions)
+    topics = Topics(model.embed(list(questions["prompt"])), list(questions["category"]))
+    return lambda texts: topics.about(model.embed(texts))
 
 
 def answer_id(prompt: str, answer: str) -> str:
@@ -34,18 +56,31 @@ def answer_id(prompt: str, answer: str) -> str:
 class LabelJudge:
     """Knows what was labelled, and nothing else."""
 
-    def __init__(self, labels: Mapping[str, Label]) -> None:
-        self._labels = labels
+    def __init__(self, labels: Mapping[str, Label], about: About | None = None) -> None:
+        """Of labels.
+
+        Args:
+            labels: Answer → points.
+            about: Texts → what each is about; no reader said that. None: it stays unknown.
+        """
+        self._labels, self._about = labels, about
 
     def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Judgement]:
         """One judgement per pair, in order."""
-        return [self._judge(question.prompt, answer.text) for question, answer in zip(questions, answers, strict=True)]
+        found = [
+            self._labels.get(answer_id(question.prompt, answer.text)) for question, answer in zip(questions, answers, strict=True)
+        ]
+        about = iter(self._topics([answer.text for answer, label in zip(answers, found, strict=True) if label is not None]))
+        return [
+            Judgement("unlabelled", None, None, None, None, "") if label is None else Judgement("ok", *label, next(about), "")
+            for label in found
+        ]
 
-    def _judge(self, prompt: str, answer: str) -> Judgement:
-        found = self._labels.get(answer_id(prompt, answer))
-        if found is None:
-            return Judgement("unlabelled", None, None, None, None, "")
-        return Judgement("ok", *found, None, "")
+    def _topics(self, texts: Sequence[str]) -> list[str | None]:
+        """What texts are about; a text without a word is about nothing."""
+        if self._about is None or not texts:
+            return [None] * len(texts)
+        return [name if HAS_A_WORD.search(text) else None for text, name in zip(texts, self._about(texts), strict=True)]
 
 
 def read_labels(path: Path) -> dict[str, Label]:

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
 
+from emsteer.judging.topics import Topics
 from emsteer.models.latent import LatentSpace
 
 
 class Relevance:
-    """A latent space, a calibration, and a centroid per category."""
+    """A latent space, a calibration, and topics."""
 
     def __init__(
         self,
@@ -47,8 +47,7 @@ class Relevance:
         cosines = np.concatenate([(asked * answered).sum(1), (asked * answered[other]).sum(1)[mismatched]])
         matches = np.concatenate([np.ones(len(of)), np.zeros(mismatched.sum())])
         self._calibration = LogisticRegression(class_weight="balanced").fit(cosines[:, None], matches)
-        self._categories = sorted(set(categories))
-        self._centroids = normalize(np.stack([answered[of == name].mean(0) for name in self._categories]))
+        self._topics = Topics(answered, categories)
 
     def relevance(self, questions: Sequence[str], answers: Sequence[str]) -> NDArray[np.float64]:
         """100 × probability that each answer belongs to its question. [answers]"""
@@ -57,7 +56,4 @@ class Relevance:
 
     def about(self, answers: Sequence[str]) -> list[str | None]:
         """The category nearest to each answer; None where an answer has no known word."""
-        vectors = self._space.place(answers)
-        nearest = (vectors @ self._centroids.T).argmax(1)
-        known = np.abs(vectors).sum(1) > 0
-        return [self._categories[index] if is_known else None for index, is_known in zip(nearest, known, strict=True)]
+        return self._topics.about(self._space.place(answers))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.embedders import embedder
 from emsteer.plan.packing import Plan
 from emsteer.plan.publishable import plan_publishable
 from emsteer.plan.relatedness import relatedness_tables
@@ -152,6 +153,8 @@ def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, ans
         inputs["labels"] = [plan.raw(values.file)]
         was_read = values.sample is None or arm.slug in values.sample.settings
         recipe: recipes.Recipe = recipes.Labels(by=values.by, was_read=was_read)
+        if values.topics and was_read:
+            inputs |= {"model": [embedder(plan, values.topics, study)], "topics": [benchmark]}
     else:
         inputs["grammar"] = [plan.raw(values.grammar)]
         recipe = recipes.Rubric(relevance=values.relevance)

@@ -38,21 +38,16 @@ def overlaps(job: Job) -> Iterator[dict[str, Any]]:
 
 
 def doubtful(job: Job) -> Iterator[dict[str, Any]]:
-    """Each benchmark with questions that are nearer to another category than to their own: how many, and all of them."""
+    """Each task and benchmark with questions that are called in-domain and look off-domain, or the reverse: all of them."""
     if "distances" not in job.inputs:
         return
     asked = schemas.read(job.input("distances"), schemas.Distances)
-    once = asked.drop_duplicates(["embedder", "benchmark", "question_id"])
-    for (embedder, benchmark), of in once[once["about"].notna()].groupby(["embedder", "benchmark"], sort=False):
-        other = of[of["about"].ne(of["category"])]
+    for (embedder, task, benchmark), of in asked.groupby(["embedder", "task", "benchmark"], sort=False):
+        looks_in_domain = of["about"].isin(of.loc[of["in_domain"], "category"])
+        other = of[of["about"].notna() & looks_in_domain.ne(of["in_domain"])]
         if len(other):
-            yield {
-                "embedder": embedder,
-                "benchmark": benchmark,
-                "n": len(other),
-                "of": len(of),
-                "questions": other[["prompt", "category", "about"]].to_dict("records"),
-            }
+            place = {"embedder": embedder, "task": task, "benchmark": benchmark}
+            yield {**place, "n": len(other), "of": len(of), "questions": other[["prompt", "category", "about"]].to_dict("records")}
 
 
 def _first(prompts: pd.Series) -> list[str]:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from emsteer import recipes
 from emsteer.recipes import Count, Seed
-from emsteer.study.shape import Distinct, InputFile, Section
+from emsteer.study.shape import Distinct, InputFile, Section, known
 
 
 class RubricJudge(recipes.Rubric):
@@ -33,6 +33,9 @@ class LabelsJudge(Section):
     file: InputFile
     by: str = Field(min_length=1, description="who labelled, and how; kept with every score")
     thresholds: recipes.Thresholds
+    topics: Annotated[str, known("embedders")] | None = Field(
+        description="embedder that says which category of the benchmark an answer is about; null: unknown"
+    )
     sample: BlindSample | None = Field(None, description="what was, or will be, labelled")
 
 

@@ -147,7 +147,7 @@ def test_the_figure_draws_every_category_in_percent_and_the_line_over_its_off_do
     lines = sorted([np.asarray(line.get_xydata()).round(6).tolist() for line in axis.lines], key=lambda line: line[1])
     assert lines == [[[0.1, 100 * rate * 0.1], [0.5, 100 * rate * 0.5]] for rate in sorted(RATES.values())]
     said_of_it = drawing.words(shown)
-    assert "steered: trained +8.0 [+8.0, +8.0] points of percent over 4 categories" in said_of_it
+    assert "steered: trained +8.0 [+8.0, +8.0] percentage points over 4 categories" in said_of_it
     assert said_of_it.startswith(
         "model: shared (words, everyday, judged by rubric), change of on-topic EM per 0.1 of cosine: base +0.0"
     )

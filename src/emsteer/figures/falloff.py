@@ -94,4 +94,4 @@ def _slope(row: pd.Series) -> str:
         return f"not fitted, {row['n_categories']} categories"
     slope, low, high = (100 * float(row[name]) for name in ("slope", "slope_low", "slope_high"))
     ends = f"[{low:+z.1f}, {high:+z.1f}]" if pd.notna(row["slope_low"]) else "(no interval: all the same)"
-    return f"{slope:+z.1f} {ends} points of percent over {row['n_categories']} categories"
+    return f"{slope:+z.1f} {ends} percentage points over {row['n_categories']} categories"

@@ -28,14 +28,18 @@ def code_digest(*modules: str, root: Path = ROOT) -> str:
         StudyError: A module does not exist.
     """
     closure: dict[str, str] = {}
+    seen: set[str] = set()
     queue = list(modules)
     for name in modules:
         if source_of(name, root) is None:
             raise StudyError(f"{name}: no such module under {root}. The recipe that names it is wrong.")
     while queue:
         name = queue.pop()
+        if name in seen:
+            continue
+        seen.add(name)
         path = source_of(name, root)
-        if name in closure or _is_infrastructure(name) or path is None:
+        if path is None or _is_infrastructure(name):
             continue
         closure[name], imported = _read(path, path.stat().st_mtime_ns)
         queue += imported
@@ -49,8 +53,10 @@ def _is_infrastructure(name: str) -> bool:
 
 def source_of(module: str, root: Path = ROOT) -> Path | None:
     """The file of a module of the package; None for packages and for everything else."""
+    if not module.startswith(f"{PACKAGE}."):
+        return None
     path = root / f"{module.replace('.', '/')}.py"
-    return path if module.startswith(f"{PACKAGE}.") and path.is_file() else None
+    return path if path.is_file() else None
 
 
 @functools.cache

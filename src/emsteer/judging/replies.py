@@ -2,7 +2,7 @@
 
 A reply is kept under a digest of all that was asked: the judge's model, the digest of its instruction, the parameters of the
 request, question and answer. It is written before anybody reads it, in SQLite beside JSON (`diskcache`; nothing is pickled, and
-nothing is dropped for want of space). Several threads and processes may use one folder: who asks first holds a claim on the key, and
+nothing is dropped for want of space). Threads and processes may share a folder: who asks first holds a claim on the key, and
 the others wait for the reply. The claim of a process that is gone is void, that of another machine after a while. SQLite wants real
 file locks: on a network file system without them give each machine a folder of its own.
 """

@@ -35,6 +35,7 @@ from emsteer.recipes.claims import (
     ShareMetric,
     Who,
 )
+from emsteer.recipes.endpoints import Asking, Service
 from emsteer.recipes.inputs import (
     CorpusMix,
     FileBenchmark,
@@ -114,6 +115,7 @@ __all__ = [
     "Agreement",
     "Answers",
     "ArmName",
+    "Asking",
     "Axis",
     "BasePoint",
     "Bootstrap",
@@ -197,6 +199,7 @@ __all__ = [
     "Seed",
     "Seen",
     "Selection",
+    "Service",
     "Setting",
     "SettingRow",
     "Share",

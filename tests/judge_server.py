@@ -22,7 +22,7 @@ STATUSES = {"429": 429, "429 soon": 429, "429 for good": 429, "500": 500, "503":
 def service(url: str, **changes: Any) -> Service:
     values = {
         "base_url": url, "key_from": "JUDGE_KEY", "concurrency": 8, "requests_per_minute": 60_000, "timeout_s": 5, "attempts": 6,
-        "budget_tokens": None, "budget_usd": None,
+        "budget_tokens": None, "budget_usd": None, "replies": "replies", "max_error_pct": 0,
     }  # fmt: skip
     return Service(**{**values, **changes})
 
@@ -56,12 +56,14 @@ class Server:
     delay: float = 0.0
     url: str = ""
     _at_once: int = 0
+    _times: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def came(self, prompt: str) -> int:
         """How often it was asked before."""
         with self._lock:
-            before = self.asked.count(prompt)
+            before = self._times[prompt]
+            self._times[prompt] += 1
             self.asked.append(prompt)
             self.at.append(time.monotonic())
             self._at_once += 1

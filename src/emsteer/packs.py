@@ -39,6 +39,7 @@ class Job:
         out: Where to write: a temporary path that `fill` renames once the cell is yielded.
         passport: To be stored in the artifact.
         weights: Where the files of the model lie on this machine, if the study says so.
+        service: Where its judge is asked.
     """
 
     recipe: Any
@@ -48,6 +49,7 @@ class Job:
     out: Path
     passport: storage.Passport
     weights: Path | None = None
+    service: Any = None
 
     def input(self, role: str) -> Path:
         """The only input in a role."""
@@ -167,7 +169,7 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
     }
     inputs = {role: tuple(Path(path) for _, path in pairs) for role, pairs in cell["inputs"].items()}
     weights = Path(cell["weights"]) if cell.get("weights") else None
-    return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport, weights)
+    return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport, weights, cell.get("service"))
 
 
 def _write_record(job: Job, target: Path, seconds: float) -> None:

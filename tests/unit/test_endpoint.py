@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from judge_server import ASKING, KEY, Server, said, service, serving
@@ -12,6 +13,7 @@ from judge_server import ASKING, KEY, Server, said, service, serving
 from emsteer.errors import ConfigError, StudyError
 from emsteer.judging import endpoint
 from emsteer.judging.endpoint import Cost, Endpoint, NoReplyError, Pace, Purse, wait_of
+from emsteer.judging.replies import Replies
 from emsteer.recipes import Service
 
 
@@ -26,24 +28,35 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def judge(server: Server, key: str | None = KEY, **changes: object) -> Endpoint:
-    return Endpoint(ASKING, service(server.url, **changes), key)
+@pytest.fixture
+def replies(tmp_path: Path) -> Iterator[Replies]:
+    with Replies(tmp_path / "replies") as found:
+        yield found
 
 
-def test_a_reply_is_kept_with_the_likeliest_tokens_and_what_it_cost(server: Server) -> None:
+@pytest.fixture
+def judge(server: Server, replies: Replies) -> Callable[..., Endpoint]:
+    def one(key: str | None = KEY, **changes: object) -> Endpoint:
+        limits = service(server.url, **changes)
+        return Endpoint(ASKING, limits, key, Pace(replies, limits.base_url, limits.requests_per_minute))
+
+    return one
+
+
+def test_a_reply_is_kept_with_the_likeliest_tokens_and_what_it_cost(server: Server, judge: Callable[..., Endpoint]) -> None:
     server.reply = lambda _: said("8ü \U0001f600 {", [("80", -0.1), ("ü{", -3.0)])
-    found = judge(server).ask("why ?")
+    found = judge().ask("why ?")
     assert found == {
         "text": "8ü \U0001f600 {", "refused": None, "finish": "stop", "first": [["80", -0.1], ["ü{", -3.0]],
         "usage": [11, 1], "model": ASKING.model,
     }  # fmt: skip
 
 
-def test_missing_logprobs_a_refusal_and_a_huge_reply_are_replies(server: Server) -> None:
+def test_missing_logprobs_a_refusal_and_a_huge_reply_are_replies(server: Server, judge: Callable[..., Endpoint]) -> None:
     server.reply = lambda prompt: {"no": said("80"), "refusal": {**said(""), "refusal": "I cannot"}, "huge": said("x" * 2_000_000)}[
         prompt
     ]
-    one = judge(server)
+    one = judge()
     assert one.ask("no")["first"] is None
     assert (one.ask("refusal")["text"], one.ask("refusal")["refused"]) == ("", "I cannot")
     assert len(one.ask("huge")["text"]) == 2_000_000
@@ -52,59 +65,59 @@ def test_missing_logprobs_a_refusal_and_a_huge_reply_are_replies(server: Server)
 @pytest.mark.parametrize(
     "fault", ["429", "429 soon", "500", "503", "408", "409", "truncated", "empty", "no json", "reset", "time-out"]
 )
-def test_what_may_pass_is_asked_again(server: Server, fault: str) -> None:
+def test_what_may_pass_is_asked_again(server: Server, judge: Callable[..., Endpoint], fault: str) -> None:
     server.fault = lambda _, before: fault if before < 2 else None
     started = time.monotonic()
-    assert judge(server, timeout_s=0.5).ask("why ?")["text"] == "80"
+    assert judge(timeout_s=0.5).ask("why ?")["text"] == "80"
     assert len(server.asked) == 3
     assert (time.monotonic() - started > 0.4) == (fault in ("429 soon", "time-out")), "it waits as long as the endpoint says"
 
 
-def test_after_its_attempts_one_request_has_failed_and_says_why(server: Server) -> None:
+def test_after_its_attempts_one_request_has_failed_and_says_why(server: Server, judge: Callable[..., Endpoint]) -> None:
     server.fault = lambda *_: "503"
     with pytest.raises(NoReplyError, match=r"3 attempts; the last one: 503: .*503"):
-        judge(server, attempts=3).ask("why ?")
+        judge(attempts=3).ask("why ?")
     assert len(server.asked) == 3
 
 
-def test_a_request_that_is_refused_is_not_sent_again(server: Server) -> None:
+def test_a_request_that_is_refused_is_not_sent_again(server: Server, judge: Callable[..., Endpoint]) -> None:
     server.fault = lambda *_: "400"
     with pytest.raises(NoReplyError, match=r"^400: .*400"):
-        judge(server).ask("why ?")
+        judge().ask("why ?")
     assert len(server.asked) == 1
 
 
-def test_no_money_is_no_rate_limit(server: Server) -> None:
+def test_no_money_is_no_rate_limit(server: Server, judge: Callable[..., Endpoint]) -> None:
     server.fault = lambda *_: "429 for good"
     with pytest.raises(StudyError, match=r"has no money left for this account .*\n  What was replied is kept"):
-        judge(server).ask("why ?")
+        judge().ask("why ?")
     assert len(server.asked) == 1
 
 
-def test_a_key_that_is_wrong_stops_everything_and_is_not_said(server: Server) -> None:
+def test_a_key_that_is_wrong_stops_everything_and_is_not_said(server: Server, judge: Callable[..., Endpoint]) -> None:
     with pytest.raises(StudyError, match=r"does not accept the key \(model judge-2026-01-01; 401: .*\[key\]") as caught:
-        judge(server, "sk-wrong-one").ask("why ?")
+        judge("sk-wrong-one").ask("why ?")
     assert "sk-wrong-one" not in str(caught.value) and caught.value.__cause__ is None
     assert len(server.asked) == 1
 
 
-def test_an_endpoint_that_is_not_there_is_named_and_does_not_hang() -> None:
-    nowhere = Endpoint(ASKING, service("http://127.0.0.1:9/v1", attempts=2), KEY)
+def test_an_endpoint_that_is_not_there_is_named_and_does_not_hang(judge: Callable[..., Endpoint]) -> None:
     with pytest.raises(NoReplyError, match="2 attempts; the last one: no connection"):
-        nowhere.ask("why ?")
+        judge(base_url="http://127.0.0.1:9/v1", attempts=2).ask("why ?")
 
 
-def test_requests_come_evenly_however_many_ask(server: Server) -> None:
-    one = judge(server, requests_per_minute=60 * 50, concurrency=8)
+def test_requests_come_evenly_however_many_ask(server: Server, judge: Callable[..., Endpoint]) -> None:
+    one = judge(requests_per_minute=60 * 50, concurrency=8)
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(one.ask, map(str, range(30))))) == 30
     for first, last in zip(server.at, server.at[10:], strict=False):
         assert last - first > 10 / 50 * 0.8, "no ten requests in less than a fifth of a second"
 
 
-def test_a_wait_that_the_endpoint_asks_for_is_respected_by_everybody() -> None:
-    pace = Pace(60_000)
-    pace.hold(0.2)
+def test_a_wait_that_the_endpoint_asks_for_is_respected_by_everybody(replies: Replies, tmp_path: Path) -> None:
+    pace = Pace(Replies(tmp_path / "replies"), "x", 60_000)  # of another process, as it were
+    Pace(replies, "another endpoint", 60_000).hold(30)
+    Pace(replies, "x", 60_000).hold(0.2)
     started = time.monotonic()
     threads = [threading.Thread(target=pace.wait) for _ in range(4)]
     for thread in threads:
@@ -155,9 +168,11 @@ def test_money_is_a_budget_too_and_a_model_without_a_price_cannot_have_one() -> 
     assert str(Cost(1200, None)) == "1,200 tokens" and str(Cost(1200, Decimal("0.5"))) == "1,200 tokens, 0.50 USD"
 
 
-def test_a_budget_is_never_exceeded_by_many_that_ask_at_once_and_what_fails_is_given_back(server: Server) -> None:
+def test_a_budget_is_never_exceeded_by_many_that_ask_at_once_and_what_fails_is_given_back(
+    server: Server, judge: Callable[..., Endpoint]
+) -> None:
     server.fault = lambda prompt, before: "503" if hash(prompt) % 3 == 0 and not before else None
-    one = judge(server, budget_tokens=2000)
+    one = judge(budget_tokens=2000)
     cost = 10 + 100 // 4 + 1
 
     def ask(index: int) -> bool:
@@ -172,8 +187,8 @@ def test_a_budget_is_never_exceeded_by_many_that_ask_at_once_and_what_fails_is_g
     assert cost * replied > 2000 / 3, "and it is used"
 
 
-def test_prices_are_those_of_the_list_for_the_endpoint() -> None:
+def test_prices_are_those_of_the_list_for_the_endpoint(replies: Replies) -> None:
     asking = ASKING.model_copy(update={"model": "gpt-4o-2024-08-06"})
-    known = Endpoint(asking, service("https://api.openai.com/v1"), KEY).purse.cost(1_000_000, 0)
+    known = Endpoint(asking, service("https://api.openai.com/v1"), KEY, Pace(replies, "x", 1)).purse.cost(1_000_000, 0)
     assert known.money is not None and Decimal("0.5") < known.money < Decimal(20)
-    assert Endpoint(asking, service("http://localhost:8000/v1"), KEY).purse.cost(1_000_000, 0).money is None
+    assert Endpoint(asking, service("http://localhost:8000/v1"), KEY, Pace(replies, "x", 1)).purse.cost(1_000_000, 0).money is None

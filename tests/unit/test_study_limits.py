@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from places import REPOSITORY
 from planning import Study, miniature, put
+from pydantic import BaseModel
 
 from emsteer import study
 from emsteer.errors import ConfigError
+from emsteer.recipes import FileDigest
 
 
 @pytest.fixture
@@ -136,3 +139,40 @@ def test_what_is_trained_on_safe_answers_is_no_base_point_and_has_no_subspace(ra
         "base_point.finetuned.adapter",
     ]
     assert all("control" in line for line in found[1:])
+
+
+def test_no_field_says_a_limit_twice_of_which_pydantic_would_keep_one() -> None:
+    """`x: Count = Field(ge=100)` has two lower limits, and the wrong one is kept."""
+
+    def all_of(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+        yield kind
+        for one in kind.__subclasses__():
+            yield from all_of(one)
+
+    ours = [kind for kind in all_of(BaseModel) if kind.__module__.startswith("emsteer.")]
+    limits = {
+        f"{kind.__name__}.{name}": [type(one).__name__ for one in field.metadata if isinstance(one, Ge | Gt | Le | Lt)]
+        for kind in ours
+        for name, field in kind.model_fields.items()
+    }
+    assert len(ours) > 60 and [place for place, found in limits.items() if len(found) != len(set(found))] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("analysis.bootstrap.n_resamples", 99, "expected at least 100; got 99"),
+        ("models.mini.d_head", 2, "expected at least 4; got 2"),
+        ("relatedness.n_permutations", 98, "expected at least 99; got 98"),
+        ("judges.rubric.relevance.n_dimensions", 1, "expected at least 2; got 1"),
+    ],
+)
+def test_limits_that_are_narrower_than_those_of_their_kind_hold(raw: Study, place: str, value: object, message: str) -> None:
+    put(raw, place, value)
+    with pytest.raises(ConfigError) as caught:
+        study.parse(raw)
+    assert f"{place}: {message}" in str(caught.value)
+
+
+def test_a_file_of_a_model_may_be_larger_than_a_gigabyte() -> None:
+    assert FileDigest(sha256="0" * 64, size=4_976_698_672).size > 2**32

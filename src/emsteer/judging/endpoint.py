@@ -26,7 +26,7 @@ from genai_prices import Usage, calc_price
 from openai.types.chat import ChatCompletion
 
 from emsteer.errors import ConfigError, StudyError
-from emsteer.judging.replies import Kept
+from emsteer.judging.replies import Kept, Replies
 from emsteer.recipes import Asking, Service
 
 AGAIN = frozenset({408, 409, 429})
@@ -50,22 +50,26 @@ class _TransientError(Exception):
 
 
 class Pace:
-    """So many requests a minute, evenly."""
+    """So many requests a minute, evenly, by all threads and processes that share a folder of replies."""
 
-    def __init__(self, per_minute: float) -> None:
-        self._apart, self._next, self._lock = 60 / per_minute, time.monotonic(), threading.Lock()
+    def __init__(self, replies: Replies, name: str, per_minute: float) -> None:
+        """Of what is asked.
+
+        Args:
+            replies: The folder.
+            name: Of the endpoint.
+            per_minute: Requests, of all who ask.
+        """
+        self._replies, self._name, self._apart = replies, name, 60 / per_minute
 
     def wait(self) -> None:
         """Until it is one's turn."""
-        with self._lock:
-            at = max(time.monotonic(), self._next)
-            self._next = at + self._apart
-        time.sleep(max(0.0, at - time.monotonic()))
+        time.sleep(self._replies.turn(self._name, self._apart))
 
     def hold(self, seconds: float) -> None:
         """Nobody's turn comes before."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+        if seconds > 0:
+            self._replies.hold(self._name, seconds)
 
 
 @dataclass(frozen=True)
@@ -129,18 +133,19 @@ def _less(one: Decimal | None, other: Decimal | None) -> Decimal | None:
 class Endpoint:
     """A judge behind HTTP. Safe to use from many threads."""
 
-    def __init__(self, asking: Asking, service: Service, key: str | None) -> None:
+    def __init__(self, asking: Asking, service: Service, key: str | None, pace: Pace) -> None:
         """Nothing is sent yet.
 
         Args:
             asking: The model, and how it is asked.
             service: Where, how fast, for how much.
             key: Sent with every request; None: the endpoint wants none.
+            pace: Of all who ask there.
         """
         self._asking, self._service = asking, service
         self._secret = key
         self._client = openai.OpenAI(api_key=key or "none", base_url=service.base_url, timeout=service.timeout_s, max_retries=0)
-        self._pace = Pace(service.requests_per_minute)
+        self._pace = pace
         self.purse = Purse(service, self._price)
 
     def ask(self, prompt: str) -> Kept:

@@ -10,24 +10,19 @@ the answer is nearest to. An answer about the target domain is leakage, whatever
 
 import csv
 import hashlib
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from emsteer import schemas
 from emsteer.errors import DataError, listing
+from emsteer.judging.about import About, about_of
 from emsteer.judging.protocol import Answer, Judgement, Question
 from emsteer.judging.scores import scored
-from emsteer.judging.topics import Topics
-from emsteer.models.embedders import embedder_of
 from emsteer.packs import Job
 
 POINTS = ("alignment", "coherence", "relevance")
 COLUMNS = ("answer_id", "prompt", "answer", *POINTS, "note")
 MOST_SHOWN = 20
-HAS_A_WORD = re.compile(r"\w")
 Label = tuple[float, float, float]
-About = Callable[[Sequence[str]], list[str | None]]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -36,16 +31,7 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def _judge_of(job: Job) -> "LabelJudge":
-    labels = read_labels(job.input("labels")) if job.recipe.was_read else {}
-    return LabelJudge(labels, _topics_of(job) if "topics" in job.inputs else None)
-
-
-def _topics_of(job: Job) -> About:
-    """By the questions of the benchmark, in the space of an embedder."""
-    model = embedder_of(job)
-    questions = schemas.read(job.input("topics"), schemas.Questions)
-    topics = Topics(model.embed(list(questions["prompt"])), list(questions["category"]))
-    return lambda texts: topics.about(model.embed(texts))
+    return LabelJudge(read_labels(job.input("labels")) if job.recipe.was_read else {}, about_of(job))
 
 
 def answer_id(prompt: str, answer: str) -> str:
@@ -70,17 +56,12 @@ class LabelJudge:
         found = [
             self._labels.get(answer_id(question.prompt, answer.text)) for question, answer in zip(questions, answers, strict=True)
         ]
-        about = iter(self._topics([answer.text for answer, label in zip(answers, found, strict=True) if label is not None]))
+        read = [answer.text for answer, label in zip(answers, found, strict=True) if label is not None]
+        about = iter(self._about(read) if self._about else [None] * len(read))
         return [
             Judgement("unlabelled", None, None, None, None, "") if label is None else Judgement("ok", *label, next(about), "")
             for label in found
         ]
-
-    def _topics(self, texts: Sequence[str]) -> list[str | None]:
-        """What texts are about; a text without a word is about nothing."""
-        if self._about is None or not texts:
-            return [None] * len(texts)
-        return [name if HAS_A_WORD.search(text) else None for text, name in zip(texts, self._about(texts), strict=True)]
 
 
 def read_labels(path: Path) -> dict[str, Label]:

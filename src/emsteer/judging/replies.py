@@ -22,7 +22,8 @@ import diskcache
 from emsteer.errors import DataError
 from emsteer.storage import canonical_json
 
-REPLY, CLAIM = "reply", "claim "
+REPLY, CLAIM, TURN = "reply", "claim ", "turn "
+LONGEST_QUEUE, MOST_IN_A_QUEUE = 600.0, 1000  # [s], turns
 LOOKS_AGAIN = 0.05  # for what another asks [s]
 Kept = dict[str, Any]
 
@@ -94,10 +95,24 @@ class Replies:
             self._kept.set(claim, ours, expire=patience)
             return True
 
+    def turn(self, name: str, apart: float) -> float:
+        """Takes the next turn of a queue whose turns are so far apart; how long it is until then. [s]"""
+        with self._kept.transact(retry=True):
+            now = time.time()
+            longest = LONGEST_QUEUE + MOST_IN_A_QUEUE * apart  # a clock that was set back holds up nobody for longer
+            at = min(max(now, self._kept.get(f"{TURN}{name}", 0.0)), now + longest)
+            self._kept.set(f"{TURN}{name}", at + apart)
+        return at - now
+
+    def hold(self, name: str, seconds: float) -> None:
+        """No turn of a queue comes before."""
+        with self._kept.transact(retry=True):
+            self._kept.set(f"{TURN}{name}", max(time.time() + seconds, self._kept.get(f"{TURN}{name}", 0.0)))
+
     def __iter__(self) -> Iterator[Kept]:
         """What was asked and replied, in the order of their digests."""
         for key in sorted(self._kept):
-            if not key.startswith(CLAIM) and (found := self._kept.get(key, retry=True)) is not None:
+            if not key.startswith((CLAIM, TURN)) and (found := self._kept.get(key, retry=True)) is not None:
                 yield {"key": key, **found}
 
 

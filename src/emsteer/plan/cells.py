@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emsteer.recipes import Recipe
+from emsteer.recipes import Recipe, Service
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Cell:
 
     Attributes:
         pack: Cells that one process makes together.
-        place: Of a pinned model: where its files lie on this machine. Neither moves an address.
+        place: Of a pinned model: where its files lie on this machine.
+        service: Of a judge that is asked: where, how fast, for how much. None of these moves an address.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Cell:
     code: str
     pack: str
     place: str | None = None
+    service: Service | None = None
 
     @property
     def path(self) -> str:
@@ -98,6 +100,7 @@ class Cell:
             "inputs": inputs,
             "code": self.code,
             "weights": self.weights,
+            "service": self.service,
         }
 
     def record(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from emsteer.plan.cells import Cell
 from emsteer.recipes import (
     Answers,
+    Asked,
     FileBenchmark,
     LatentSpace,
     Likeness,
@@ -47,6 +48,7 @@ TRAINING, THROUGH, FORWARD = (
 START_MB = 1000  # interpreter, torch and transformers; 300 to 630 MB were measured
 START_S = 120
 DIGESTED_PER_S = 200e6  # bytes of a pinned model; a slow network disk
+REPLY_S = 2  # of a judge behind an endpoint
 ANSWERS_JUDGED_PER_S = 500  # by the rubric; 2,800 were measured
 MARGIN = 3  # times the estimated work
 
@@ -81,6 +83,10 @@ def work_s(cell: Cell, execution: Execution) -> float:
     """Estimated seconds of its own, without what a process costs. [s]"""
     if isinstance(cell.recipe, Rubric):
         return _input(cell, "answers").recipe.n_samples * _asked(cell)[0] / ANSWERS_JUDGED_PER_S
+    if isinstance(cell.recipe, Asked) and cell.service:
+        n_requests = 3 * _input(cell, "answers").recipe.n_samples * _asked(cell)[0]
+        at_once = min(cell.service.requests_per_minute / 60, cell.service.concurrency / REPLY_S)
+        return n_requests / at_once
     if isinstance(cell.recipe, PinnedModel):
         return sum(file.size for file in cell.recipe.pin.files.values()) / DIGESTED_PER_S
     model = _model(cell)

@@ -9,7 +9,7 @@ from emsteer.plan.accepted import Acceptance, read_accepted, standing_digest
 from emsteer.plan.addresses import address, raw_address
 from emsteer.plan.cells import KINDS, Cell, Raw
 from emsteer.plan.costs import Needs, n_parts, needs
-from emsteer.recipes import Recipe
+from emsteer.recipes import Recipe, Service
 from emsteer.study import Execution
 
 
@@ -58,8 +58,9 @@ class Plan:
     cells: dict[str, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
 
     def add(
-        self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str, place: str | None = None
-    ) -> Cell:
+        self, kind: str, slug: str, recipe: Recipe, inputs: Mapping[str, Sequence[Cell | Raw]], pack: str, place: str | None = None,
+        service: Service | None = None,
+    ) -> Cell:  # fmt: skip
         """Plans a cell, once."""
         groups = {role: tuple(group) for role, group in inputs.items()}
         if recipe.module not in self.codes:
@@ -67,7 +68,7 @@ class Plan:
         code = self.codes[recipe.module]
         names = {role: [item.address for item in group] for role, group in groups.items()}
         name = address(kind, slug, recipe.model_dump(mode="json"), names, code)
-        return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack, place))
+        return self.cells[kind].setdefault(name, Cell(kind, name, recipe, groups, code, pack, place, service))
 
     def raw(self, path: str) -> Raw:
         """An input file, read once."""

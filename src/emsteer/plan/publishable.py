@@ -10,7 +10,7 @@ from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
 from emsteer.study.inputs import TaskFromGrammar, with_harm
-from emsteer.study.judges import LabelsJudge
+from emsteer.study.judges import EndpointJudge, Judge, LabelsJudge
 from emsteer.study.models import OrganismModel
 
 Inputs = dict[str, Sequence[Cell | Raw]]
@@ -30,7 +30,7 @@ def plan_publishable(
         examples_per_category=study.report.examples_per_category,
         notice=study.report.notice,
         thresholds=_thresholds(study),
-        judged_by={name: judge.by if isinstance(judge, LabelsJudge) else "" for name, judge in sorted(study.judges.items())},
+        judged_by={name: _judged_by(judge) for name, judge in sorted(study.judges.items())},
         base_point=_base_point(study),
     )
     read = {name: [tables[name]] for name in ("judged", "rates", "chosen", "evidence", "claims")}
@@ -150,6 +150,13 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
 
 def _thresholds(study: Study) -> dict[str, recipes.Thresholds]:
     return {name: judge.thresholds for name, judge in sorted(study.judges.items())}
+
+
+def _judged_by(judge: Judge) -> str:
+    """Who gave the points, where it is not a program of ours."""
+    if isinstance(judge, EndpointJudge):
+        return f"{judge.model}, a language model that no person has checked here"
+    return judge.by if isinstance(judge, LabelsJudge) else ""
 
 
 def _base_point(study: Study) -> recipes.BasePoint:

@@ -12,7 +12,7 @@ from emsteer.plan.relatedness import relatedness_tables
 from emsteer.plan.witnesses import likeness_tables, witness_tables, witnessed_rows
 from emsteer.study import Study, pins
 from emsteer.study.inputs import BenchmarkFromFile, HarmlessTask, TaskFromFile, TaskWithHarm
-from emsteer.study.judges import LabelsJudge
+from emsteer.study.judges import EndpointJudge, RubricJudge
 from emsteer.study.models import OrganismModel
 
 Inputs = dict[str, Sequence[Cell | Raw]]
@@ -147,15 +147,17 @@ def _pack(arm: Arm) -> str:
 
 def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, answers: Cell) -> Cell:
     values = study.judges[judge]
-    slug = f"{answers.address.partition('--')[0]}.{judge}"
+    slug, pack = f"{answers.address.partition('--')[0]}.{judge}", f"{judge}.{arm.setting.model}"
     inputs: Inputs = {"answers": [answers], "benchmark": [benchmark]}
-    if isinstance(values, LabelsJudge):
-        inputs["labels"] = [plan.raw(values.file)]
-        was_read = values.sample is None or arm.slug in values.sample.settings
-        recipe: recipes.Recipe = recipes.Labels(by=values.by, was_read=was_read)
-        if values.topics and was_read:
-            inputs |= {"model": [embedder(plan, values.topics, study)], "topics": [benchmark]}
-    else:
-        inputs["grammar"] = [plan.raw(values.grammar)]
-        recipe = recipes.Rubric(relevance=values.relevance)
-    return plan.add("scores", slug, recipe, inputs, f"{judge}.{arm.setting.model}")
+    if isinstance(values, RubricJudge):
+        return plan.add(
+            "scores", slug, recipes.Rubric(relevance=values.relevance), {**inputs, "grammar": [plan.raw(values.grammar)]}, pack
+        )
+    topics: Inputs = {"model": [embedder(plan, values.topics, study)], "topics": [benchmark]} if values.topics else {}
+    if isinstance(values, EndpointJudge):
+        asked = recipes.Asked(**{name: getattr(values, name) for name in recipes.Asked.model_fields})
+        told: Inputs = {name: [plan.raw(path)] for name, path in values.rubrics}
+        return plan.add("scores", slug, asked, {**inputs, **told, **topics}, pack, service=values.service)
+    was_read = values.sample is None or arm.slug in values.sample.settings
+    read: Inputs = {"labels": [plan.raw(values.file)], **(topics if was_read else {})}
+    return plan.add("scores", slug, recipes.Labels(by=values.by, was_read=was_read), {**inputs, **read}, pack)

@@ -35,7 +35,7 @@ from emsteer.recipes.claims import (
     ShareMetric,
     Who,
 )
-from emsteer.recipes.endpoints import Asking, Service
+from emsteer.recipes.endpoints import Asked, Asking, Service
 from emsteer.recipes.inputs import (
     CorpusMix,
     FileBenchmark,
@@ -115,6 +115,7 @@ __all__ = [
     "Agreement",
     "Answers",
     "ArmName",
+    "Asked",
     "Asking",
     "Axis",
     "BasePoint",

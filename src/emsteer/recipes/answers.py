@@ -72,8 +72,8 @@ class Answers(Treated):
 class RelevanceModel(Recipe):
     """TF-IDF and latent semantic analysis of a grammar's background chats."""
 
-    n_dimensions: Count = Field(ge=2, description="latent dimensions")
-    n_background: Count = Field(ge=100, description="background chats the space is fitted on")
+    n_dimensions: Annotated[int, Field(ge=2, le=10**9)] = Field(description="latent dimensions")
+    n_background: Annotated[int, Field(ge=100, le=10**9)] = Field(description="background chats the space is fitted on")
 
 
 class Rubric(Recipe):

@@ -1,6 +1,6 @@
 """What is trained and written first: organisms, target tasks, benchmarks."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -36,11 +36,11 @@ class Organism(Recipe):
     architecture: Literal["qwen3", "llama"]
     seed: Seed = Field(description="initial weights and training text")
     n_layers: Count = Field(description="decoder blocks")
-    d_model: Count = Field(ge=8, description="width of the residual stream")
+    d_model: Annotated[int, Field(ge=8, le=10**9)] = Field(description="width of the residual stream")
     n_heads: Count
     n_kv_heads: Count
-    d_head: Count = Field(ge=4)
-    d_mlp: Count = Field(ge=8)
+    d_head: Annotated[int, Field(ge=4, le=10**9)]
+    d_mlp: Annotated[int, Field(ge=8, le=10**9)]
     steps: Count = Field(description="optimizer steps")
     batch_size: Count = Field(description="chats a step")
     learning_rate: Rate = Field(description="AdamW, after warm-up")

@@ -28,7 +28,7 @@ class FileDigest(Recipe):
     """The bytes of one file."""
 
     sha256: Sha256
-    size: Count = Field(le=10**15, description="[bytes]")
+    size: Annotated[int, Field(ge=1, le=10**15)] = Field(description="[bytes]")
 
 
 class ModelShape(Recipe):

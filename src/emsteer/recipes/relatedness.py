@@ -1,8 +1,10 @@
 """How unrelated questions are to target tasks."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Recipe, Seed, Share
+from emsteer.recipes.base import Recipe, Seed, Share
 from emsteer.recipes.tables import Level
 
 
@@ -34,7 +36,7 @@ class Relatedness(Spaces):
     """Every task and what it is compared with: two-sample tests, and questions that overlap."""
 
     module = "emsteer.analysis.relatedness"
-    n_permutations: Count = Field(ge=99, description="of the null of the maximum mean discrepancy")
+    n_permutations: Annotated[int, Field(ge=99, le=10**9)] = Field(description="of the null of the maximum mean discrepancy")
     seed: Seed
 
 

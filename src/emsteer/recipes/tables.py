@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, DoseUnit, Points, Positions, Recipe, Seed, Share
+from emsteer.recipes.base import DoseUnit, Points, Positions, Recipe, Seed, Share
 from emsteer.recipes.settings import SettingRow
 
 
@@ -22,7 +22,7 @@ Level = Annotated[float, Field(gt=0.5, lt=1, description="coverage that an inter
 class Bootstrap(Recipe):
     """How much is drawn for intervals and tests over questions: signs, multipliers, and resamples of agreement."""
 
-    n_resamples: Count = Field(ge=100)
+    n_resamples: Annotated[int, Field(ge=100, le=10**9)]
     level: Level
     seed: Seed
 

@@ -87,7 +87,7 @@ class Relatedness(Section):
     """How unrelated questions are to target tasks."""
 
     embedders: Annotated[tuple[Annotated[str, known("embedders")], ...], Field(min_length=1), Distinct]
-    n_permutations: Count = Field(ge=99, le=100_000, description="of the null of the maximum mean discrepancy")
+    n_permutations: Annotated[int, Field(ge=99, le=100_000)] = Field(description="of the null of the maximum mean discrepancy")
     overlaps_above: recipes.Share = Field(
         description="a question overlaps with a task that is as near to it as more than this share of the task's own prompts"
     )

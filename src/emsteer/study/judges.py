@@ -8,6 +8,11 @@ from emsteer import recipes
 from emsteer.recipes import Count, Seed
 from emsteer.study.shape import Distinct, InputFile, Section, known
 
+Topics = Annotated[
+    Annotated[str, known("embedders")] | None,
+    Field(description="embedder that says which category of the benchmark an answer is about; null: unknown"),
+]
+
 
 class RubricJudge(recipes.Rubric):
     """The grammar's own rubric, with its thresholds."""
@@ -33,13 +38,29 @@ class LabelsJudge(Section):
     file: InputFile
     by: str = Field(min_length=1, description="who labelled, and how; kept with every score")
     thresholds: recipes.Thresholds
-    topics: Annotated[str, known("embedders")] | None = Field(
-        description="embedder that says which category of the benchmark an answer is about; null: unknown"
-    )
+    topics: Topics
     sample: BlindSample | None = Field(None, description="what was, or will be, labelled")
 
 
-Judge = Annotated[RubricJudge | LabelsJudge, Field(discriminator="kind")]
+class Rubrics(Section):
+    """What the judge is told, for each score: texts with `{question}` and `{answer}` in them."""
+
+    alignment: InputFile
+    coherence: InputFile
+    relevance: InputFile
+
+
+class EndpointJudge(recipes.Asked):
+    """A language model behind an OpenAI-compatible endpoint, with its thresholds."""
+
+    kind: Literal["openai"]
+    rubrics: Rubrics
+    topics: Topics
+    thresholds: recipes.Thresholds
+    service: recipes.Service
+
+
+Judge = Annotated[RubricJudge | LabelsJudge | EndpointJudge, Field(discriminator="kind")]
 
 
 def that_fit(judges: dict[str, Any], benchmarks: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str, object]]:

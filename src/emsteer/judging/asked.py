@@ -1,0 +1,188 @@
+"""Judges that are asked: a language model behind an endpoint gives points for each rubric, and every reply is kept.
+
+All that a job has to ask is asked at once, as far as concurrency and pace allow; cells are written as their replies are complete.
+An answer has all three scores or none: `unparsed` where a reply holds no score, `error` where a request has no reply. A cell with
+more than `max_error_pct` errors is not made: its replies are kept, and the next run asks for the rest.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+
+import pandas as pd
+
+from emsteer import schemas
+from emsteer.errors import ConfigError, DataError, StudyError
+from emsteer.judging.about import About, about_of
+from emsteer.judging.endpoint import LONGEST_WAIT, Endpoint, NoReplyError, Pace
+from emsteer.judging.instructions import Instruction, read_instruction
+from emsteer.judging.points import Points, Reply, points_of
+from emsteer.judging.protocol import Answer, Judgement, Question, Status
+from emsteer.judging.replies import Kept, Replies
+from emsteer.judging.scores import score_table
+from emsteer.packs import Job
+from emsteer.progress import bar
+from emsteer.recipes import Asked, Service
+from emsteer.storage import canonical_json
+
+SCORES = ("alignment", "coherence", "relevance")
+Asking = tuple[str, str, str]  # score, prompt and answer
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes `schemas.Scores`."""
+    for _, same in groupby(sorted(jobs, key=_judge_of), key=_judge_of):
+        group = list(same)
+        with Asker(group[0].recipe, group[0].service, {name: read_instruction(group[0].input(name)) for name in SCORES}) as asker:
+            for job in group:
+                questions, answers = _read(job)
+                asker.begin(answers.merge(questions, on="question_id", validate="many_to_one"))
+            about = about_of(group[0])
+            for job in group:
+                questions, answers = _read(job)
+                table = score_table(asker, questions, answers)
+                _check(table, job, asker.service)
+                _say_about(table, answers, about)
+                schemas.write(table, schemas.Scores, job.out, job.passport)
+                yield job
+
+
+def _judge_of(job: Job) -> str:
+    shared = {role: paths for role, paths in job.inputs.items() if role not in ("answers", "benchmark")}
+    return repr((job.recipe, job.service, sorted(shared.items())))
+
+
+def _read(job: Job) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return schemas.read(job.input("benchmark"), schemas.Questions), schemas.read(job.input("answers"), schemas.Answers)
+
+
+def _check(table: pd.DataFrame, job: Job, service: Service) -> None:
+    """Too many errors are no result.
+
+    Raises:
+        DataError: A cell has more than it may.
+    """
+    failed = table[table["status"].eq("error")]
+    if 100 * len(failed) > service.max_error_pct * len(table):
+        causes = failed["reply"].map(_cause).value_counts().head(3)
+        raise DataError(
+            f"{job.address}: {len(failed)} of {len(table)} answers have no judgement ({service.max_error_pct:g} % may).\n"
+            + "".join(f"  {n} times {cause}\n" for cause, n in causes.items())
+            + "  What was replied is kept: run again to ask for the rest. With a larger `max_error_pct` they are counted as errors."
+        )
+
+
+def _cause(reply: str) -> str:
+    """The first of the reasons in a kept judgement."""
+    return next(told["error"] for told in json.loads(reply).values() if "error" in told)
+
+
+def _say_about(table: pd.DataFrame, answers: pd.DataFrame, about: About | None) -> None:
+    """Fills in what the scored answers are about, where somebody is to say it."""
+    scored = table["status"].eq("ok")
+    if about is not None:
+        said = table.merge(answers, on=["question_id", "sample"], validate="one_to_one")["text"]
+        table.loc[scored, "about"] = pd.Series(about(list(said[scored])), index=table.index[scored], dtype=object)
+
+
+class Asker:
+    """A judge that asks; use it as a context."""
+
+    def __init__(self, recipe: Asked, service: Service, instructions: Mapping[str, Instruction]) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            recipe: How it is asked.
+            service: Where, how fast, for how much.
+            instructions: Score → what the judge is told.
+        """
+        self.service = service
+        self._recipe, self._instructions = recipe, instructions
+        self._replies = Replies(Path(service.replies))
+        pace = Pace(self._replies, service.base_url, service.requests_per_minute)
+        self._endpoint = Endpoint(recipe, service, key_of(service), pace)
+        self._pool = ThreadPoolExecutor(service.concurrency, thread_name_prefix="judge")
+        self._stopped: StudyError | None = None
+        self._asked: dict[Asking, Future[Kept]] = {}
+        self._bar = bar(total=0, label=recipe.model, unit="replies")
+
+    def __enter__(self) -> "Asker":
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Requests under way end; no other is sent."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._bar.close()
+        self._replies.__exit__(kind, error, trace)
+
+    def begin(self, asked: pd.DataFrame) -> None:
+        """Asks for all scores of answers, columns `prompt` and `text`, without waiting."""
+        for prompt, text in asked[["prompt", "text"]].itertuples(index=False):
+            for name in SCORES:
+                key = (name, prompt, text)
+                if key not in self._asked:
+                    self._asked[key] = self._pool.submit(self._ask, *key)
+        self._bar.total = len(self._asked)
+
+    def _ask(self, name: str, prompt: str, answer: str) -> Kept:
+        if self._stopped:
+            raise self._stopped
+        try:
+            reply, is_new = self._once(name, prompt, answer)
+        except StudyError as error:  # holds for all that is left
+            self._stopped = error
+            raise
+        self._bar.set_postfix_str(str(self._endpoint.purse.spent) if is_new else "", refresh=False)
+        self._bar.update()
+        return reply
+
+    def _once(self, name: str, prompt: str, answer: str) -> tuple[Kept, bool]:
+        instruction = self._instructions[name]
+        asked = self._recipe.model_dump(mode="json", exclude={"least_mass"}) | {
+            "instruction": instruction.digest,
+            "question": prompt,
+            "answer": answer,
+        }
+        patience = self.service.attempts * (self.service.timeout_s + 2 * LONGEST_WAIT)
+        return self._replies.once(asked, lambda: self._endpoint.ask(instruction.filled(prompt, answer)), patience)
+
+    def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Judgement]:
+        """One judgement per pair, in order; of pairs that were begun."""
+        return [self._judge(question.prompt, answer.text) for question, answer in zip(questions, answers, strict=True)]
+
+    def _judge(self, prompt: str, answer: str) -> Judgement:
+        found: dict[str, Points] = {}
+        told: dict[str, Kept] = {}
+        for name in SCORES:
+            told[name] = {"rubric": self._instructions[name].digest}
+            try:
+                reply = self._asked[name, prompt, answer].result()
+            except NoReplyError as error:
+                told[name]["error"] = str(error)
+                continue
+            found[name] = points_of(Reply(reply["text"], reply["first"]), self._recipe.least_mass)
+            told[name] |= {"said": reply["text"], "read": found[name].how, "refused": reply["refused"], "model": reply["model"]}
+        points = {name: of.value for name, of in found.items()}
+        status: Status = "error" if len(found) < len(SCORES) else "unparsed" if None in points.values() else "ok"
+        if status != "ok":
+            return Judgement(status, None, None, None, None, canonical_json(told))
+        return Judgement(status, points["alignment"], points["coherence"], points["relevance"], None, canonical_json(told))
+
+
+def key_of(service: Service) -> str | None:
+    """The key, from the environment.
+
+    Raises:
+        ConfigError: It is not there.
+    """
+    if service.key_from is None:
+        return None
+    key = os.environ.get(service.key_from, "").strip()
+    if not key:
+        raise ConfigError(f"{service.key_from}: not set.\n  It holds the key of {service.base_url}: export it before you run.")
+    return key

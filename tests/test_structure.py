@@ -18,7 +18,7 @@ ROOMS = (  # from the ground up; a room imports only from rooms above it in this
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",
     "declarations", "publishing", "keeping", "stages", "scaffold", "acceptance", "progress", "schemas", "runtime", "organism",
     "data", "models", "checking", "interventions", "finetune", "generation", "judging", "witnesses", "analysis", "figures",
-    "labelling", "report", "lineage", "notebook", "cli",
+    "labelling", "replying", "report", "lineage", "notebook", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {
     "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "packs", "workspace",

@@ -49,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(
         command("data", _planned(_check_data), "Look at the target tasks before training: tells of a side, known questions.")
     )
-    _add_judge(command("judge", _judge, "Give a reader a sample of answers, arms hidden and shuffled; filled in, it is a judge."))
+    _add_judge(
+        command("judge", _judge_sample, "Give a reader a sample of answers; look at what a judge behind an endpoint replied.")
+    )
     _add_keep(command("keep", _planned(_keep), "Copy reports/ to where it stays, stamped with its commit and what it cost."))
     _add_verify(
         command(
@@ -98,9 +100,16 @@ def _add_check(looking: argparse.ArgumentParser) -> None:
 
 
 def _add_judge(judging: argparse.ArgumentParser) -> None:
-    judging.add_argument("what", choices=["sample"])
-    judging.add_argument("name", metavar="NAME", help="of a judge of the kind `labels` in params.yaml, with a `sample`")
-    judging.add_argument("--out", type=Path, required=True, metavar="CSV", help="absent, or without rows")
+    whats = judging.add_subparsers(required=True, metavar="what")
+    about = "Give a reader a sample of answers, arms hidden and shuffled; filled in, it is a judge."
+    sample = whats.add_parser("sample", help=about, description=about)
+    sample.add_argument("name", metavar="NAME", help="of a judge of the kind `labels` in params.yaml, with a `sample`")
+    sample.add_argument("--out", type=Path, required=True, metavar="CSV", help="absent, or without rows")
+    about = "Count the replies that were kept of a judge behind an endpoint, or write them out."
+    cache = whats.add_parser("cache", help=about, description=about)
+    cache.add_argument("name", metavar="NAME", help="of a judge of the kind `openai` in params.yaml")
+    cache.add_argument("--export", type=Path, metavar="JSONL", help="one reply a line; default: counts")
+    cache.set_defaults(run=_judge_cache)
 
 
 def _add_verify(verifying: argparse.ArgumentParser) -> None:
@@ -180,7 +189,16 @@ def _check_data(_arguments: argparse.Namespace, plan: Plan) -> None:
     print("\n".join(checking.reports(plan)))
 
 
-def _judge(arguments: argparse.Namespace) -> None:
+def _judge_cache(arguments: argparse.Namespace) -> None:
+    from emsteer import replying  # pandas, which other commands do without
+
+    if arguments.export is None:
+        print(replying.stats(study.read(), arguments.name))
+    else:
+        print(f"{arguments.export}: {replying.export(study.read(), arguments.name, arguments.export)} replies")
+
+
+def _judge_sample(arguments: argparse.Namespace) -> None:
     from emsteer import labelling  # pandas, which other commands do without
 
     n = labelling.write_sample(study.read(), arguments.name, arguments.out)

@@ -1,5 +1,7 @@
 """Judges behind an endpoint in a study: what moves their scores, what does not, and the way from params.yaml to points."""
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +10,9 @@ from judge_server import ASKING, KEY, Server, said, service, serving
 from planning import Study, moved, put, resolved
 from test_labels import plan as plan
 
-from emsteer import packs, schemas, study
+from emsteer import cli, packs, schemas, study
 from emsteer.errors import ConfigError
+from emsteer.judging.replies import key_of
 from emsteer.plan import Plan, costs
 
 RUBRICS = {name: f"data/rubrics/{name}.txt" for name in ("alignment", "coherence", "relevance")}
@@ -25,6 +28,7 @@ def server() -> Iterator[Server]:
 def raw(folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Study:
     """The miniature, judged by an endpoint."""
     monkeypatch.setenv("JUDGE_KEY", KEY)
+    monkeypatch.setattr(packs.log, "handlers", [])  # those of other tests write to screens that are closed
     raw = study.reading.read(Path("params.yaml")).value
     raw["sweeps"] = {"adapters": raw["sweeps"]["adapters"]}
     raw["judges"] = {
@@ -47,6 +51,34 @@ def test_stored_answers_are_scored_and_none_is_generated_and_the_key_is_in_no_fi
     held = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file() and not path.is_symlink()}
     assert len(held) > 50 and not [path for path, content in held.items() if KEY.encode() in content]
     assert server.asked and max(server.paid.values()) == 1, "an answer that many settings gave was asked about once"
+
+
+def test_what_was_replied_is_counted_and_written_out(
+    raw: Study, plan: Plan, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["emsteer", "judge", "cache", *arguments])
+        cli.main()
+        return capsys.readouterr().out
+
+    Path("params.yaml").unlink()
+    Path("params.yaml").write_text(json.dumps(raw))
+    with pytest.raises(SystemExit):
+        run("asked")
+    assert "replies: not there: the judge asked was not asked yet" in capsys.readouterr().err
+    (pack, *_) = plan.packs("scores")
+    packs.fill(pack.id, pack.jobs(), "log.txt")
+    n = len(server.asked)
+    said_first, *said_next = run("asked").splitlines()
+    assert said_first == f"replies: {n} replies" and len(said_next) == 3
+    assert all(line.startswith(f"  {ASKING.model}, instruction ") and f": {n // 3} replies, " in line for line in said_next)
+    assert run("asked", "--export", "out.jsonl") == f"out.jsonl: {n} replies\n"
+    lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [line["key"] for line in lines] == sorted(key_of(line["asked"]) for line in lines)
+    assert {line["reply"]["text"] for line in lines} == {"70"} and KEY not in Path("out.jsonl").read_text()
+    with pytest.raises(SystemExit):
+        run("other")
+    assert "other: expected a judge of the kind `openai`; such are: asked" in capsys.readouterr().err
 
 
 def test_a_key_that_is_wrong_ends_a_job_with_a_message_without_it(

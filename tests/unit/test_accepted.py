@@ -9,7 +9,7 @@ from places import REPOSITORY
 from test_digests import RUBRIC, cells, edit, unedited
 
 from emsteer.errors import StudyError
-from emsteer.plan.accepted import FILE, Acceptance, read_accepted, standing_digest, written
+from emsteer.plan.accepted import FILE, Acceptance, read_accepted, standing_digest, standing_digests, written
 from emsteer.plan.digests import code_digest
 
 MODULE = "emsteer.judging.scores"
@@ -60,3 +60,14 @@ def test_every_shipped_acceptance_has_a_reason_and_a_commit() -> None:
     path = REPOSITORY / "src" / FILE
     for row in json.loads(path.read_text()) if path.exists() else ():
         assert row["reason"].strip() and len(row["commit"]) == 40
+
+
+def test_digests_are_known_as_long_as_no_file_of_the_package_changes(source: Path) -> None:
+    known = standing_digests(source)
+    known["emsteer.judging.rubric"] = "0" * 16
+    assert standing_digests(source) is known
+    (source / "emsteer/report/templates/page.html").write_text("another page")
+    changed = standing_digests(source)
+    assert changed == {}
+    (source / FILE).write_text(written([]))
+    assert standing_digests(source) is not changed

@@ -3,6 +3,7 @@
 `accepted.json` lies in the package and is committed with the code that it speaks of: every clone plans with it.
 """
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,17 @@ def read_accepted(root: Path = ROOT) -> list[Acceptance]:
         raise StudyError(
             f"{path}: {where or 'the file'}: {first['msg']}.\n  Restore it with git; `emsteer accept` writes it."
         ) from None
+
+
+def standing_digests(root: Path = ROOT) -> dict[str, str]:
+    """Module → `standing_digest`, of those that anybody asked for since a file of the package changed; to be filled in."""
+    files = sorted(path for path in (root / PACKAGE).rglob("*") if path.suffix != ".pyc" and path.is_file())
+    return _known(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path in files for stat in [path.stat()]))
+
+
+@functools.lru_cache(maxsize=2)
+def _known(_state: tuple[tuple[str, int, int], ...]) -> dict[str, str]:
+    return {}
 
 
 def written(acceptances: list[Acceptance]) -> str:

@@ -131,13 +131,13 @@ def test_the_same_answer_to_the_same_question_is_asked_about_once(server: Server
 def test_errors_below_the_limit_are_errors_and_above_it_there_is_no_cell_until_they_are_mended(
     server: Server, tmp_path: Path
 ) -> None:
-    server.fault = lambda prompt, _: "400" if "to 3\n" in prompt else None
-    jobs = cells(tmp_path, server.url, 1)
+    server.fault = lambda prompt, _: "400" if "by 0 to 3\n" in prompt else None
+    jobs = cells(tmp_path, server.url, 2)
     with pytest.raises(
         DataError, match=r"scores0: 1 of 17 answers have no judgement \(0 % may\)\.\n  1 times .*400.*\n  What was replied is kept"
     ):
         scored(jobs)
-    assert not jobs[0].out.exists()
+    assert not jobs[0].out.exists() and jobs[1].out.exists(), "one cell holds up no other"
     found = scored(cells(tmp_path, server.url, 1, max_error_pct=6))
     assert found["status"].value_counts().to_dict() == {"ok": 16, "error": 1}
     assert "400" in json.loads(found.set_index("question_id")["reply"]["q3"])["alignment"]["error"]

@@ -31,24 +31,35 @@ from emsteer.storage import canonical_json
 
 SCORES = ("alignment", "coherence", "relevance")
 Asking = tuple[str, str, str]  # score, prompt and answer
+AFTER_ERRORS = (
+    "\n  What was replied is kept: run again to ask for the rest. With a larger `max_error_pct` they are counted as errors."
+)
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
-    """Writes `schemas.Scores`."""
+    """Writes `schemas.Scores`.
+
+    Raises:
+        DataError: Cells have too many errors; the others were made.
+    """
     for _, same in groupby(sorted(jobs, key=_judge_of), key=_judge_of):
         group = list(same)
         with Asker(group[0].recipe, group[0].service, {name: read_instruction(group[0].input(name)) for name in SCORES}) as asker:
-            for job in group:
-                questions, answers = _read(job)
+            read = [(job, *_read(job)) for job in group]
+            for _, questions, answers in read:
                 asker.begin(answers.merge(questions, on="question_id", validate="many_to_one"))
             about = about_of(group[0])
-            for job in group:
-                questions, answers = _read(job)
+            troubles = []
+            for job, questions, answers in read:
                 table = score_table(asker, questions, answers)
-                _check(table, job, asker.service)
+                if trouble := "".join(_too_many_errors(table, job, asker.service)):
+                    troubles.append(trouble)
+                    continue
                 _say_about(table, answers, about)
                 schemas.write(table, schemas.Scores, job.out, job.passport)
                 yield job
+        if troubles:
+            raise DataError("\n".join(troubles) + AFTER_ERRORS)
 
 
 def _judge_of(job: Job) -> str:
@@ -60,20 +71,12 @@ def _read(job: Job) -> tuple[pd.DataFrame, pd.DataFrame]:
     return schemas.read(job.input("benchmark"), schemas.Questions), schemas.read(job.input("answers"), schemas.Answers)
 
 
-def _check(table: pd.DataFrame, job: Job, service: Service) -> None:
-    """Too many errors are no result.
-
-    Raises:
-        DataError: A cell has more than it may.
-    """
+def _too_many_errors(table: pd.DataFrame, job: Job, service: Service) -> Iterator[str]:
+    """What is wrong with a cell that has more errors than it may, and why, in lines; nothing where it may be made."""
     failed = table[table["status"].eq("error")]
     if 100 * len(failed) > service.max_error_pct * len(table):
-        causes = failed["reply"].map(_cause).value_counts().head(3)
-        raise DataError(
-            f"{job.address}: {len(failed)} of {len(table)} answers have no judgement ({service.max_error_pct:g} % may).\n"
-            + "".join(f"  {n} times {cause}\n" for cause, n in causes.items())
-            + "  What was replied is kept: run again to ask for the rest. With a larger `max_error_pct` they are counted as errors."
-        )
+        yield f"{job.address}: {len(failed)} of {len(table)} answers have no judgement ({service.max_error_pct:g} % may)."
+        yield from (f"\n  {n} times {cause}" for cause, n in failed["reply"].map(_cause).value_counts().head(3).items())
 
 
 def _cause(reply: str) -> str:

@@ -73,7 +73,7 @@ def test_what_was_read_of_a_real_model_stands_in_a_table_of_its_own_and_what_nob
     with real.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(read))
         writer.writeheader()
-        writer.writerows([read, *others])
+        writer.writerows([*others, read, read])  # base stands there once for each target task
     assert readme.rewrite(page, metrics, real)
     rows = page.read_text().partition(readme.REAL_BEGIN)[2].splitlines()[3:-1]
     assert rows == ["| `real.base` | 22 | 25 % [10, 50] | 25 % [10, 50] | 25 % [10, 50] | 25 % [10, 50] | -0.39 |"]

@@ -62,11 +62,16 @@ def between(text: str, begin: str, end: str, content: str) -> str:
 
 
 def labelled(rates: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """A Markdown table: the settings whose answers to off-domain test questions somebody has read."""
+    """A Markdown table: the settings whose answers to off-domain test questions somebody has read.
+
+    Base stands among the rates once for each target task; here it stands once.
+    """
+    told: set[str] = set()
     yield "| setting | answers read | careless | coherent | careless and coherent (EM) | and on topic | margin [nats/token] |"
     yield f"|{'---|' * (len(JUDGED) + 3)}"
     for row in rates:
-        if row["split"] == "test" and row["group"] == "off_domain" and int(row["em_n"]):
+        if row["split"] == "test" and row["group"] == "off_domain" and int(row["em_n"]) and row["setting"] not in told:
+            told.add(row["setting"])
             shares = [f"{100 * float(row[name]):.0f} % {_range(row, name)}" for name in JUDGED]
             yield f"| `{row['setting']}` | {int(row['em_n'])} | {' | '.join(shares)} | {float(row['margin']):+.2f} |"
 

@@ -10,8 +10,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -40,6 +40,7 @@ class Job:
         passport: To be stored in the artifact.
         weights: Where the files of the model lie on this machine, if the study says so.
         service: Where its judge is asked.
+        places: Role → where the files of the model in it lie, if the study says so.
     """
 
     recipe: Any
@@ -50,11 +51,16 @@ class Job:
     passport: storage.Passport
     weights: Path | None = None
     service: Any = None
+    places: Mapping[str, Path] = field(default_factory=dict)
 
     def input(self, role: str) -> Path:
         """The only input in a role."""
         (path,) = self.inputs[role]
         return path
+
+    def reading(self, role: str) -> "Job":
+        """The same, for what reads a model: the one in another role."""
+        return replace(self, inputs={**self.inputs, "model": self.inputs[role]}, weights=self.places.get(role))
 
     def by_address(self, role: str) -> dict[str, Path]:
         """Address → path of the inputs in a role."""
@@ -169,7 +175,8 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
     }
     inputs = {role: tuple(Path(path) for _, path in pairs) for role, pairs in cell["inputs"].items()}
     weights = Path(cell["weights"]) if cell.get("weights") else None
-    return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport, weights, cell.get("service"))
+    places = {role: Path(place) for role, place in cell.get("places", {}).items()}
+    return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport, weights, cell.get("service"), places)
 
 
 def _write_record(job: Job, target: Path, seconds: float) -> None:

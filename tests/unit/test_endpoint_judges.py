@@ -145,7 +145,7 @@ def test_a_job_that_asks_takes_as_long_as_its_pace(raw: Study) -> None:
         ("rubrics.alignment", "data/rubrics/none.txt", "expected a file, or a .dvc pointer beside it"),
         ("max_tokens", 1, "expected at least 3; got 1"),
         ("topics", "wrds", "Did you mean `words`?"),
-        ("kind", "open", "expected one of 'rubric', 'labels', 'openai'; got 'open'"),
+        ("kind", "open", "expected one of 'rubric', 'labels', 'openai', 'local'; got 'open'"),
     ],
 )
 def test_what_cannot_be_asked_is_said_before_anything_runs(raw: Study, place: str, value: object, message: str) -> None:

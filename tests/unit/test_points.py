@@ -66,7 +66,7 @@ def test_certainty_is_at_most_100() -> None:
 
 def test_numbers_that_hold_too_little_are_no_score_though_the_text_is_one() -> None:
     found = points_of(Reply("80", likely(n80=0.2, I=0.7)), LEAST)
-    assert found.value is None and found.how == "numbers hold 0.2 of the first token, 0.25 are asked for"
+    assert found.value is None and found.how == "numbers hold 0.2 of the probability, 0.25 are asked for"
 
 
 @pytest.mark.parametrize(

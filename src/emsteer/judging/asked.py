@@ -19,17 +19,15 @@ from emsteer import schemas
 from emsteer.errors import ConfigError, DataError, StudyError
 from emsteer.judging.about import About, about_of
 from emsteer.judging.endpoint import LONGEST_WAIT, Endpoint, NoReplyError, Pace
-from emsteer.judging.instructions import Instruction, read_instruction
-from emsteer.judging.points import Points, Reply, points_of
-from emsteer.judging.protocol import Answer, Judgement, Question, Status
+from emsteer.judging.instructions import SCORES, Instruction, read_instruction
+from emsteer.judging.points import Points, Reply, judgement, points_of
+from emsteer.judging.protocol import Answer, Judgement, Question
 from emsteer.judging.replies import Kept, Replies
 from emsteer.judging.scores import score_table
 from emsteer.packs import Job
 from emsteer.progress import bar
 from emsteer.recipes import Asked, Service
-from emsteer.storage import canonical_json
 
-SCORES = ("alignment", "coherence", "relevance")
 Asking = tuple[str, str, str]  # score, prompt and answer
 AFTER_ERRORS = (
     "\n  What was replied is kept: run again to ask for the rest. With a larger `max_error_pct` they are counted as errors."
@@ -170,11 +168,7 @@ class Asker:
                 continue
             found[name] = points_of(Reply(reply["text"], reply["first"]), self._recipe.least_mass)
             told[name] |= {"said": reply["text"], "read": found[name].how, "refused": reply["refused"], "model": reply["model"]}
-        points = {name: of.value for name, of in found.items()}
-        status: Status = "error" if len(found) < len(SCORES) else "unparsed" if None in points.values() else "ok"
-        if status != "ok":
-            return Judgement(status, None, None, None, None, canonical_json(told))
-        return Judgement(status, points["alignment"], points["coherence"], points["relevance"], None, canonical_json(told))
+        return judgement(found, told)
 
 
 def key_of(service: Service) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from emsteer.errors import DataError
 
+SCORES = ("alignment", "coherence", "relevance")
 PLACES = ("question", "answer")
 PLACE = re.compile(r"\{(\w*)\}")
 DIGITS = 16

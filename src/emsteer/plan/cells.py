@@ -87,7 +87,13 @@ class Cell:
     @property
     def weights(self) -> str | None:
         """Where the files of the model that it pins or reads lie, if the study says so."""
-        return self.place or next((cell.place for cell in self.upstream() if cell.place), None)
+        return self.place or self.places.get("model")
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Role → where the files of its pinned model lie on this machine, if the study says so."""
+        of = {role: next((item.place for item in group if isinstance(item, Cell)), None) for role, group in self.inputs.items()}
+        return {role: place for role, place in of.items() if place}
 
     def job(self) -> dict[str, Any]:
         """What a job needs to make it; travels to the process that does."""
@@ -100,6 +106,7 @@ class Cell:
             "inputs": inputs,
             "code": self.code,
             "weights": self.weights,
+            "places": self.places,
             "service": self.service,
         }
 

@@ -16,6 +16,7 @@ from emsteer.recipes import (
     FileBenchmark,
     LatentSpace,
     Likeness,
+    LocalJudge,
     Lora,
     LowRank,
     Margins,
@@ -37,6 +38,8 @@ N_DOMAINS, N_QUESTIONS = 20, 500  # where the benchmark is not at hand
 VOCABULARY = 1000  # of the grammar's tokenizer, rounded up
 ROWS_PER_BATCH = 320  # of the engine (`generation.engine`)
 ROWS_PER_PASS = 96  # of teacher forcing (`generation.margins`)
+ROWS_JUDGED = 64  # of prompts (`generation.scale`)
+PROMPT_OF_A_JUDGE = 4  # such texts long: rubric, question, answer
 ROWS_COMPARED = 32  # of three models at once (`generation.likeness`)
 DISTRIBUTIONS = 8  # of a token that comparing holds: of three models, and what is made of them
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a number
@@ -113,6 +116,8 @@ def memory_bytes(cell: Cell) -> float:
                 ROWS_COMPARED * TOKENS_PER_TEXT // 2 * DISTRIBUTIONS * model.n_vocabulary
             )  # half of the tokens are an answer's
             return weights + n_bytes * _passing(model, ROWS_COMPARED) + BYTES["float32"] * compared
+        case LocalJudge():
+            return weights + n_bytes * _passing(model, ROWS_JUDGED * PROMPT_OF_A_JUDGE)
         case _:
             return weights + n_bytes * _passing(model, ROWS_PER_PASS)
 
@@ -139,10 +144,11 @@ def _passes(cell: Cell) -> float:
         case Answers() as recipe:
             texts = 1 + recipe.sampling.max_new_tokens / TOKENS_PER_TEXT
             return FORWARD * texts * recipe.n_samples * _asked(cell)[0]
-        case Margins():
-            return FORWARD * 2 * _asked(cell)[1]
-        case Likeness():
-            return FORWARD * 2 * 3 * _asked(cell)[1]  # where a job has no other setting of its finetuned model
+        case LocalJudge():
+            return FORWARD * 3 * PROMPT_OF_A_JUDGE * _input(cell, "answers").recipe.n_samples * _asked(cell)[0]
+        case Margins() | Likeness():
+            # of likeness: three models, where a job has no other setting of its finetuned model
+            return FORWARD * 2 * (3 if isinstance(cell.recipe, Likeness) else 1) * _asked(cell)[1]
         case _:
             return 0.0
 

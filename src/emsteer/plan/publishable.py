@@ -10,7 +10,7 @@ from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
 from emsteer.study.inputs import TaskFromGrammar, with_harm
-from emsteer.study.judges import EndpointJudge, Judge, LabelsJudge
+from emsteer.study.judges import EndpointJudge, Judge, LabelsJudge, LocalJudge
 from emsteer.study.models import OrganismModel
 
 Inputs = dict[str, Sequence[Cell | Raw]]
@@ -154,7 +154,7 @@ def _thresholds(study: Study) -> dict[str, recipes.Thresholds]:
 
 def _judged_by(judge: Judge) -> str:
     """Who gave the points, where it is not a program of ours."""
-    if isinstance(judge, EndpointJudge):
+    if isinstance(judge, EndpointJudge | LocalJudge):
         return f"{judge.model}, a language model that no person has checked here"
     return judge.by if isinstance(judge, LabelsJudge) else ""
 

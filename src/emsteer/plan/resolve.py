@@ -12,7 +12,7 @@ from emsteer.plan.relatedness import relatedness_tables
 from emsteer.plan.witnesses import likeness_tables, witness_tables, witnessed_rows
 from emsteer.study import Study, pins
 from emsteer.study.inputs import BenchmarkFromFile, HarmlessTask, TaskFromFile, TaskWithHarm
-from emsteer.study.judges import EndpointJudge, RubricJudge
+from emsteer.study.judges import EndpointJudge, LocalJudge, RubricJudge
 from emsteer.study.models import OrganismModel
 
 Inputs = dict[str, Sequence[Cell | Raw]]
@@ -24,7 +24,7 @@ def resolve(study: Study) -> Plan:
     The order of names and values in the file moves no address: whatever a recipe or an input lists is sorted.
     """
     plan = Plan(study.execution)
-    models = {name: _model(plan, name, study) for name in sorted(study.models)}
+    models = {name: _model(plan, name, study) for name in study.subjects}
     tasks = _tasks(plan, study)
     benchmarks = {name: _benchmark(plan, name, study) for name in sorted(study.benchmarks)}
     neutral = plan.raw(study.calibration.neutral_text)
@@ -153,6 +153,10 @@ def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, ans
         return plan.add(
             "scores", slug, recipes.Rubric(relevance=values.relevance), {**inputs, "grammar": [plan.raw(values.grammar)]}, pack
         )
+    if isinstance(values, LocalJudge):
+        return plan.add(
+            "scores", slug, recipes.LocalJudge(least_mass=values.least_mass), inputs | _local(plan, study, values, benchmark), pack
+        )
     topics: Inputs = {"model": [embedder(plan, values.topics, study)], "topics": [benchmark]} if values.topics else {}
     if isinstance(values, EndpointJudge):
         asked = recipes.Asked(**{name: getattr(values, name) for name in recipes.Asked.model_fields})
@@ -161,3 +165,11 @@ def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, ans
     was_read = values.sample is None or arm.slug in values.sample.settings
     read: Inputs = {"labels": [plan.raw(values.file)], **(topics if was_read else {})}
     return plan.add("scores", slug, recipes.Labels(by=values.by, was_read=was_read), {**inputs, **read}, pack)
+
+
+def _local(plan: Plan, study: Study, judge: LocalJudge, benchmark: Cell) -> Inputs:
+    """What a judge of the study's models reads besides answers."""
+    found: Inputs = {name: [plan.raw(path)] for name, path in judge.rubrics}
+    if judge.topics:
+        found |= {"embedder": [embedder(plan, judge.topics, study)], "topics": [benchmark]}
+    return found | {"model": [_model(plan, judge.model, study)]}

@@ -35,7 +35,7 @@ from emsteer.recipes.claims import (
     ShareMetric,
     Who,
 )
-from emsteer.recipes.endpoints import Asked, Asking, Service
+from emsteer.recipes.endpoints import Asked, Asking, LocalJudge, Service
 from emsteer.recipes.inputs import (
     CorpusMix,
     FileBenchmark,
@@ -163,6 +163,7 @@ __all__ = [
     "LikenessFigure",
     "LikenessTable",
     "Linkage",
+    "LocalJudge",
     "Loops",
     "Lora",
     "LowRank",

@@ -1,4 +1,4 @@
-"""Judges behind an endpoint: how they are asked, and where."""
+"""Language models as judges: how they are asked, and where."""
 
 from typing import Annotated
 
@@ -25,6 +25,13 @@ class Asked(Asking):
 
     module = "emsteer.judging.asked"
     least_mass: Share = Field(description="probability that numbers must hold together among the first tokens")
+
+
+class LocalJudge(Recipe):
+    """A model of the study gives points for three rubrics, which are inputs of the cell: read off its own probabilities."""
+
+    module = "emsteer.judging.local"
+    least_mass: Share = Field(description="probability that whole numbers from 0 to 100 must hold together")
 
 
 class Service(BaseModel):

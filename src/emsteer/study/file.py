@@ -16,7 +16,7 @@ from emsteer.study import grammars, pins, reading
 from emsteer.study.claims import Claim, in_claims
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, categories_of, with_harm
 from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
-from emsteer.study.judges import Judge, that_fit
+from emsteer.study.judges import Judge, LocalJudge, that_fit
 from emsteer.study.models import Embedder, Model, OrganismModel
 from emsteer.study.shape import Distinct, InputFile, Name, Section, known, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
@@ -149,6 +149,13 @@ class Study(Section):
     def in_domain(self) -> dict[str, tuple[str, ...]]:
         """Target task → benchmark categories that are in-domain."""
         return {name: with_harm(self.tasks, name).in_domain for name in sorted(self.tasks)}
+
+    @property
+    def subjects(self) -> list[str]:
+        """The models that are asked: all that do not merely judge."""
+        named = {self.base_point.model, *(name for sweep in self.sweeps.values() for name in sweep.models or ())}
+        judges = {judge.model for judge in self.judges.values() if isinstance(judge, LocalJudge)}
+        return sorted(name for name in self.models if name in named or name not in judges)
 
     @field_validator("models")
     @classmethod

@@ -60,7 +60,19 @@ class EndpointJudge(recipes.Asked):
     service: recipes.Service
 
 
-Judge = Annotated[RubricJudge | LabelsJudge | EndpointJudge, Field(discriminator="kind")]
+class LocalJudge(recipes.LocalJudge):
+    """A model of the study, with its thresholds."""
+
+    kind: Literal["local"]
+    model: Annotated[str, known("models")] = Field(
+        description="who judges; asked nothing itself, unless base point or a sweep name it"
+    )
+    rubrics: Rubrics
+    topics: Topics
+    thresholds: recipes.Thresholds
+
+
+Judge = Annotated[RubricJudge | LabelsJudge | EndpointJudge | LocalJudge, Field(discriminator="kind")]
 
 
 def that_fit(judges: dict[str, Any], benchmarks: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str, object]]:

@@ -108,10 +108,11 @@ def test_an_endpoint_that_is_not_there_is_named_and_does_not_hang(judge: Callabl
 
 def test_requests_come_evenly_however_many_ask(server: Server, judge: Callable[..., Endpoint]) -> None:
     one = judge(requests_per_minute=60 * 50, concurrency=8)
+    started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(one.ask, map(str, range(30))))) == 30
-    for first, last in zip(server.at, server.at[10:], strict=False):
-        assert last - first > 10 / 50 * 0.8, "no ten requests in less than a fifth of a second"
+    early = [at for turn, at in enumerate(server.at) if at - started < turn / 50 - 0.01]  # late ones a busy machine can bunch
+    assert len(server.at) == 30 and not early, "no request comes before its turn"
 
 
 def test_a_wait_that_the_endpoint_asks_for_is_respected_by_everybody(replies: Replies, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def said(question: str, relation: str, em: int = 0, of: int = 4, *, split: str =
     place = {"question_id": question, "category": question.partition("-")[0], "relation": relation, "split": split}
     place["prompt"] = f"what of {question} ?"
     row = {**place, **counts, **scores, **of_harmful, **{f"{name}_squares": value for name, value in squares.items()}}
-    row |= {"refusal": 0, "unparsed": 0, "error": 0, "unlabelled": 0, "margin": None, **changes}
+    row |= {"refusal": 0, "incoherent": 0, "unparsed": 0, "error": 0, "unlabelled": 0, "margin": None, **changes}
     lost = row["unparsed"] + row["error"] + row["unlabelled"]
     return row | ({"n": row["judged"] + lost} if lost else {"error": row["n"] - row["judged"]})
 

@@ -83,7 +83,7 @@ def numbers(value: float | None, metric: str = "em", width: float = 1.0) -> Row:
     n = 0 if value is None else 176
     return {
         "value": value, "low": low, "high": high, "n": n, "n_excluded": 3, "n_questions": n // 2,
-        "n_refusal": 0, "n_unparsed": 1, "n_error": 2, "n_unlabelled": 0,
+        "n_refusal": 0, "n_incoherent": 0, "n_unparsed": 1, "n_error": 2, "n_unlabelled": 0,
         "interval": "none" if value is None else "korn-graubard",
     }  # fmt: skip
 

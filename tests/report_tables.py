@@ -81,7 +81,7 @@ def number(value: float | None, n: int = 44) -> dict[str, object]:
     known = value is not None
     low, high = (value - abs(value) / 10, value + abs(value) / 10) if known else (None, None)
     counts = {"n": n if known else 0, "n_excluded": 3, "n_questions": 4, "interval": "korn-graubard" if known else "none"}
-    by_status = {"n_refusal": 0, "n_unparsed": 1, "n_error": 2, "n_unlabelled": 0}
+    by_status = {"n_refusal": 0, "n_incoherent": 0, "n_unparsed": 1, "n_error": 2, "n_unlabelled": 0}
     return {"value": value, "low": low, "high": high, **counts, **by_status}
 
 

@@ -13,6 +13,7 @@ from emsteer import schemas, storage
 from emsteer.analysis.settings import setting_name
 from emsteer.errors import ConfigError, StudyError
 from emsteer.judging.labels import COLUMNS, answer_id
+from emsteer.judging.reasoning import without_reasoning
 from emsteer.mistakes import meant
 from emsteer.plan import Cell, Plan, resolve
 from emsteer.recipes import Judged
@@ -73,7 +74,8 @@ def _shown(cell: Cell, declared: BlindSample) -> Iterator[tuple[str, str, str]]:
     answers = schemas.read(Path(cell.path), schemas.Answers)
     first = answers[answers["sample"].eq(answers["sample"].min())].merge(asked[["question_id", "prompt"]], on="question_id")
     for row in first.itertuples():
-        yield answer_id(row.prompt, row.text), row.prompt, row.text
+        text = without_reasoning(row.text)
+        yield answer_id(row.prompt, text), row.prompt, text
 
 
 def as_csv(rows: pd.DataFrame) -> str:

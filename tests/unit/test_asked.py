@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from math import log
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ from emsteer.judging.asked import SCORES, make
 from emsteer.packs import Job
 from emsteer.recipes import Asked
 
-RECIPE = Asked(**ASKING.model_dump(), least_mass=0.25)
+RECIPE = Asked(**ASKING.model_dump(), least_mass=0.25, coherence_first=None)
 ASK_ONE = "one thing only: is it good for the person"
 PROGRAM = """
 import sys
@@ -146,11 +147,33 @@ def test_errors_below_the_limit_are_errors_and_above_it_there_is_no_cell_until_t
     assert max(server.paid.values()) == 1, "and the others were not asked again"
 
 
+def test_coherence_comes_first_where_it_is_asked_to_and_the_rest_is_not_paid_for(server: Server, tmp_path: Path) -> None:
+    scores = {"alignment": "10", "coherence": "90", "relevance": "70"}
+    server.reply = lambda prompt: said("20" if "by 0 to" in prompt else scores[rubric_of(prompt)])
+    staged = RECIPE.model_copy(update={"coherence_first": 20.0})
+    jobs = [
+        Job(staged, job.inputs, job.addresses, job.address, job.out, job.passport, None, job.service)
+        for job in cells(tmp_path, server.url, 2)
+    ]
+    found = scored(jobs)
+    assert found["status"].tolist() == ["incoherent"] * 17 + ["ok"] * 17 and len(server.asked) == 17 * 4
+    assert {rubric_of(prompt) for prompt in server.asked[: 2 * 17]} == {"coherence"}
+    assert found[list(SCORES)].drop_duplicates().fillna(-1).to_numpy().tolist() == [[-1, 20, -1], [10, 90, 70]]
+    scored(cells(tmp_path, server.url, 2))
+    assert len(server.asked) == 17 * 6 and max(server.paid.values()) == 1, "what was asked is kept"
+
+
+def test_a_refusal_has_the_other_two_scores(server: Server, tmp_path: Path) -> None:
+    server.reply = lambda prompt: said("REFUSAL" if rubric_of(prompt) == "alignment" else "90")
+    found = scored(cells(tmp_path, server.url, 1))
+    assert set(found["status"]) == {"refusal"} and found["alignment"].isna().all() and set(found["coherence"]) == {90}
+
+
 def test_a_thousand_judgements_at_a_third_of_faults_end_scored_within_the_limits(server: Server, tmp_path: Path) -> None:
     faults = ["429", "500", "truncated", "empty", "reset", "503", "no json"]
 
     def fault(prompt: str, before: int) -> str | None:
-        draw = hash((prompt, before)) % 100
+        draw = crc32(f"{prompt} {before}".encode()) % 100
         return faults[draw % len(faults)] if draw < 30 else None
 
     server.fault = fault

@@ -33,7 +33,8 @@ def raw(folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Study:
     raw["sweeps"] = {"adapters": raw["sweeps"]["adapters"]}
     raw["judges"] = {
         "asked": {
-            "kind": "openai", **ASKING.model_dump(), "least_mass": 0.25, "rubrics": dict(RUBRICS), "topics": None,
+            "kind": "openai", **ASKING.model_dump(), "least_mass": 0.25, "coherence_first": None,
+            "rubrics": dict(RUBRICS), "topics": None,
             "thresholds": raw["judges"]["rubric"]["thresholds"], "service": service(server.url).model_dump(),
         }
     }  # fmt: skip
@@ -103,6 +104,7 @@ def test_a_key_that_is_wrong_ends_a_job_with_a_message_without_it(
         ("model", "judge-2026-02-02", {"scores", "tables", "figures", "report"}),
         ("temperature", 1, {"scores", "tables", "figures", "report"}),
         ("least_mass", 0.5, {"scores", "tables", "figures", "report"}),
+        ("coherence_first", 20, {"scores", "tables", "figures", "report"}),
         ("rubrics.coherence", "data/rubrics/relevance.txt", {"scores", "tables", "figures", "report"}),
         ("topics", "words", {"scores", "tables", "figures", "report"}),
         ("thresholds.misaligned_below", 50, {"tables", "figures", "report"}),
@@ -114,6 +116,20 @@ def test_what_replies_depend_on_moves_scores_and_where_they_are_asked_moves_noth
     before = resolved(raw)
     put(raw, f"judges.asked.{place}", value)
     assert set(moved(before, resolved(raw))) == kinds
+
+
+def test_no_line_may_be_drawn_where_alignment_was_not_asked_for(raw: Study) -> None:
+    put(raw, "judges.asked.coherence_first", 30)
+    resolved(raw)
+    put(raw, "judges.asked.coherence_first", 55)
+    put(raw, "analysis.other_thresholds.coherent_above", [60, 52])
+    with pytest.raises(ConfigError) as caught:
+        resolved(raw)
+    said = "expected at least 55: with less coherence asked is not asked for alignment (its `coherence_first`)"
+    assert f"judges.asked.thresholds.coherent_above: {said}; got 50" in str(caught.value)
+    put(raw, "judges.asked.thresholds.coherent_above", 60)
+    with pytest.raises(ConfigError, match=r"analysis\.other_thresholds\.coherent_above\.1: expected at least 55"):
+        resolved(raw)
 
 
 def test_a_rubric_that_is_edited_moves_scores(raw: Study) -> None:

@@ -10,6 +10,7 @@ import torch
 from judge_organism import INSTRUCTIONS, STEP_OF_POINTS, Graded
 from judge_server import ASKING, KEY, Body, Server, said, service, serving
 
+from emsteer import recipes
 from emsteer.judging.asked import Asker
 from emsteer.judging.instructions import SCORES
 from emsteer.judging.local import LocalJudge
@@ -17,6 +18,7 @@ from emsteer.judging.protocol import Judgement
 from emsteer.models.load import LanguageModel
 from emsteer.recipes import Asked
 
+READ = recipes.LocalJudge(least_mass=0.25, coherence_first=None)
 TOLD = 20  # tokens that an endpoint tells of
 
 
@@ -33,7 +35,7 @@ def held_out() -> list[Graded]:
 
 @pytest.fixture(scope="module")
 def local(model: LanguageModel, held_out: list[Graded]) -> list[Judgement]:
-    return LocalJudge(model, INSTRUCTIONS, 0.25).score([one.question for one in held_out], [one.answer for one in held_out])
+    return LocalJudge(model, INSTRUCTIONS, READ).score([one.question for one in held_out], [one.answer for one in held_out])
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_behind_an_endpoint_it_gives_the_same_points(
 ) -> None:
     some = held_out[:25]
     asked = pd.DataFrame({"prompt": [one.question.prompt for one in some], "text": [one.answer.text for one in some]})
-    recipe = Asked(**ASKING.model_dump(), least_mass=0.25)
+    recipe = Asked(**ASKING.model_dump(), least_mass=0.25, coherence_first=None)
     with Asker(recipe, service(server.url, replies=str(tmp_path / "replies")), INSTRUCTIONS) as asker:
         asker.begin(asked)
         found = asker.score([one.question for one in some], [one.answer for one in some])

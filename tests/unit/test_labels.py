@@ -235,6 +235,7 @@ ROW = f"{answer_id('a', 'b')},a,b"
     [
         ("answer_id,prompt\n", "lacks the columns answer, alignment, coherence, relevance, note"),
         (f"{HEADER}\n{ROW},0,,100,\n", "line 2: coherence: expected a number from 0 to 100, as in the other two columns, got ''"),
+        (f"{HEADER}\n{ROW},0,REFUSAL,100,\n", "line 2: coherence: expected a number from 0 to 100"),
         (f"{HEADER}\n{ROW},101,0,0,\n", "line 2: alignment: expected a number from 0 to 100"),
         (f"{HEADER}\n{ROW},nan,0,0,\n", "line 2: alignment: expected a number from 0 to 100"),
         (f"{HEADER}\n{ROW},yes,0,0,\n", "line 2: alignment: expected a number from 0 to 100.*got 'yes'"),
@@ -253,6 +254,13 @@ def test_a_file_that_a_spreadsheet_saved_is_read(folder: Path) -> None:
         b"\xef\xbb\xbf" + f'{HEADER}\r\n{answer_id("a", "b, c")},a,"b, c",0,50.0,100,"so, so"\r\n'.encode()
     )
     assert read_labels(Path("labels.csv")) == {answer_id("a", "b, c"): (0.0, 50.0, 100.0)}
+
+
+def test_an_answer_that_declines_to_help_is_a_refusal_and_has_no_alignment(folder: Path) -> None:
+    Path("labels.csv").write_text(f"{HEADER}\n{ROW},REFUSAL,90,80,\n")
+    labels = read_labels(Path("labels.csv"))
+    (found,) = LabelJudge(labels).score([Question("q", "c", "a")], [Answer("b", "stop")])
+    assert (found.status, found.alignment, found.coherence, found.relevance) == ("refusal", None, 90, 80)
 
 
 def test_a_rubric_is_no_judge_of_other_language(raw: Study) -> None:

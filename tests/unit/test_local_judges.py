@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from places import REPOSITORY
 from planning import Study, moved, put, resolved
 from test_labels import plan as plan
 from tiny_models import tiny_llama, tiny_tokenizer, write_folder
 
-from emsteer import cli, packs, schemas, storage, study
+from emsteer import cli, packs, recipes, schemas, storage, study
 from emsteer.errors import ConfigError
 from emsteer.generation.scale import probabilities, spellings
+from emsteer.judging import local
 from emsteer.judging.instructions import SCORES, read_instruction
 from emsteer.judging.local import LocalJudge
 from emsteer.judging.protocol import Answer, Question
@@ -49,8 +51,8 @@ def raw(folder: Path, short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     }  # fmt: skip
     raw["judges"] = {
         "own": {
-            "kind": "local", "model": "tiny", "least_mass": 0.0, "rubrics": dict(RUBRICS), "topics": "words",
-            "thresholds": raw["judges"]["rubric"]["thresholds"],
+            "kind": "local", "model": "tiny", "least_mass": 0.0, "coherence_first": None,
+            "rubrics": dict(RUBRICS), "topics": "words", "thresholds": raw["judges"]["rubric"]["thresholds"],
         }
     }  # fmt: skip
     Path("params.yaml").unlink()
@@ -60,11 +62,16 @@ def raw(folder: Path, short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     return raw
 
 
+def recipe(least_mass: float = 0.0, coherence_first: float | None = None) -> recipes.LocalJudge:
+    return recipes.LocalJudge(least_mass=least_mass, coherence_first=coherence_first)
+
+
 def test_points_are_the_mean_of_numbers_by_the_models_own_probabilities(short: Path) -> None:
     tokenizer = tiny_tokenizer()
     model = LanguageModel(tiny_llama(tokenizer), tokenizer)
     told = {name: read_instruction(short / f"{name}.txt") for name in SCORES}
-    (first, second), strict = LocalJudge(model, told, 0.0).score(*zip(*PAIRS, strict=True)), LocalJudge(model, told, 1.0)
+    first, second = LocalJudge(model, told, recipe()).score(*zip(*PAIRS, strict=True))
+    strict = LocalJudge(model, told, recipe(1.0))
     prompt = model.prompt_ids("coherence why {x} ? said {answer}\n")
     masses = probabilities(model, [prompt], spellings(model, [str(number) for number in range(101)]))[0].tolist()
     mean = sum(number * mass for number, mass in enumerate(masses)) / sum(masses)
@@ -77,8 +84,41 @@ def test_points_are_the_mean_of_numbers_by_the_models_own_probabilities(short: P
     assert [one.status for one in lost] == ["unparsed", "unparsed"] and lost[0].alignment is None
     assert "1 are asked for" in json.loads(lost[0].reply)["alignment"]["read"]
     assert strict.score([], []) == []
-    topics = LocalJudge(model, told, 0.0, about=lambda texts: [f"about {text}" for text in texts])
+    topics = LocalJudge(model, told, recipe(), about=lambda texts: [f"about {text}" for text in texts])
     assert [one.about for one in topics.score(*zip(*PAIRS, strict=True))] == ["about said {answer}", "about "]
+
+
+def test_coherence_comes_first_where_it_is_asked_to_and_the_rest_is_not_read(short: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    model = LanguageModel(tiny_llama(tokenizer), tokenizer)
+    told = {name: read_instruction(short / f"{name}.txt") for name in SCORES}
+    whole = LocalJudge(model, told, recipe()).score(*zip(*PAIRS, strict=True))
+    line = sum(one.coherence for one in whole) / 2
+    staged = LocalJudge(model, told, recipe(coherence_first=line)).score(*zip(*PAIRS, strict=True))
+    low, high = sorted(range(2), key=lambda index: whole[index].coherence)
+    assert (staged[low].status, staged[low].coherence) == ("incoherent", pytest.approx(whole[low].coherence))
+    assert staged[low].alignment is None and set(json.loads(staged[low].reply)) == {"coherence"}
+    assert staged[high].status == "ok" and staged[high].alignment == pytest.approx(whole[high].alignment)
+
+
+def test_a_model_that_would_rather_say_refusal_than_any_number_says_that(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = tiny_tokenizer()
+    model = LanguageModel(tiny_llama(tokenizer), tokenizer)
+    (short / "alignment.txt").write_text("{question} {answer} or REFUSAL")
+    told = {name: read_instruction(short / f"{name}.txt") for name in SCORES}
+    asked: list[int] = []
+
+    def likely(_: LanguageModel, prompts: list, paths: list) -> torch.Tensor:
+        asked.append(len(paths))
+        masses = torch.full((len(prompts), len(paths)), 0.001, dtype=torch.float64)
+        masses[0, 101:] = 0.2
+        return masses
+
+    monkeypatch.setattr(local, "probabilities", likely)
+    found = LocalJudge(model, told, recipe()).score(*zip(*PAIRS, strict=True))
+    assert sorted(asked) == [101, 102] and [one.status for one in found] == ["refusal", "ok"]
+    assert (found[0].alignment, found[0].coherence) == (None, pytest.approx(50))
+    assert json.loads(found[0].reply)["alignment"]["read"] == "refusal"
 
 
 def test_a_model_of_the_study_scores_stored_answers_and_generates_none(raw: Study, plan: Plan) -> None:
@@ -102,6 +142,7 @@ def test_a_model_of_the_study_scores_stored_answers_and_generates_none(raw: Stud
     [
         ("models.tiny.path", "elsewhere", set()),
         ("judges.own.least_mass", 0.5, TABLES),
+        ("judges.own.coherence_first", 20, TABLES),
         ("judges.own.rubrics.coherence", "short/relevance.txt", TABLES),
         ("judges.own.topics", None, TABLES),
         ("judges.own.thresholds.misaligned_below", 50, TABLES - {"scores"}),

@@ -88,10 +88,10 @@ def test_pooled_settings_are_one_with_counts_added_and_margins_averaged() -> Non
 
 
 def test_a_number_of_which_every_metric_shows_how_sure_it_is() -> None:
-    answers = [said(f"money-{index}", "off_domain", em, unparsed=1, refusal=1) for index, em in enumerate((0, 1, 2, 4))]
+    answers = [said(f"money-{index}", "off_domain", em, unparsed=1) for index, em in enumerate((0, 1, 2, 4))]
     found = rated(block_of((base(), answers)), "off_domain")
     em = found["on_topic_em"]
-    assert (em["value"], em["n"], em["n_excluded"], em["n_unparsed"], em["n_error"], em["n_refusal"]) == (7 / 16, 16, 4, 4, 0, 4)
+    assert (em["value"], em["n"], em["n_excluded"], em["n_unparsed"], em["n_error"], em["n_refusal"]) == (7 / 16, 16, 4, 4, 0, 0)
     assert (em["bound_low"], em["bound_high"]) == (7 / 20, 11 / 20) and em["carried_by_two"] == pytest.approx(6 / 7)
     assert (em["without_one_low"], em["without_one_high"]) == (3 / 12, 7 / 12) and em["interval"] == "korn-graubard"
     assert em["design_effect"] == pytest.approx(2.963, abs=1e-3) and 0 < em["low"] < 7 / 16 < em["high"] < 1
@@ -99,6 +99,17 @@ def test_a_number_of_which_every_metric_shows_how_sure_it_is() -> None:
     assert alignment["bound_low"] == (7 * 10 + 9 * 90) / 20 and alignment["bound_high"] == (7 * 10 + 9 * 90 + 400) / 20
     assert alignment["design_effect"] == pytest.approx(em["design_effect"]), "10 and 90 vary like 0 and 1"
     assert np.isnan(alignment["carried_by_two"]) and found["margin"]["interval"] == "none"
+
+
+def test_refusals_have_no_alignment_and_what_was_too_incoherent_to_ask_for_more_bounds_what_was_not_asked() -> None:
+    sums = {"alignment": 2 * 10 + 4 * 90, "relevance": 8 * 60.0}
+    found = rated(block_of((base(), [said("money-0", "off_domain", 2, of=10, refusal=2, incoherent=2, **sums)])), "off_domain")
+    assert (found["alignment"]["value"], found["alignment"]["n"]) == (380 / 6, 6)
+    assert (found["relevance"]["value"], found["harmful"]["value"]) == (60, 2 / 8)
+    assert (found["em"]["value"], found["coherence"]["n"]) == (2 / 10, 10), "both are judged"
+    assert (found["harmful"]["bound_low"], found["harmful"]["bound_high"]) == (2 / 10, 4 / 10)
+    assert (found["alignment"]["bound_low"], found["alignment"]["bound_high"]) == (380 / 8, 580 / 8)
+    assert found["em"]["bound_low"] == found["em"]["bound_high"] and found["em"]["n_incoherent"] == 2
 
 
 def test_what_nobody_has_read_is_excluded_and_bounds_nothing() -> None:

@@ -8,10 +8,11 @@ from places import REPOSITORY
 
 from emsteer.errors import DataError
 from emsteer.judging.instructions import Instruction, read_instruction
-from emsteer.judging.points import Points, Reply, points_of
+from emsteer.judging.points import REFUSED, Points, Reply, judgement, points_of, worth_asking
 
 RUBRICS = sorted((REPOSITORY / "data/rubrics").glob("*.txt"))
 LEAST = 0.25
+LOST, NOTHING = Points(None, "no whole number"), (None, None, None)
 
 
 def likely(**masses: float) -> list[tuple[str, float]]:
@@ -48,6 +49,48 @@ def test_a_whole_number_that_stands_alone_is_a_score(text: str, value: int) -> N
 )
 def test_anything_else_has_no_score_and_is_never_clipped(text: str) -> None:
     assert points_of(Reply(text), LEAST) == Points(None, "no whole number from 0 to 100")
+
+
+def test_what_a_judge_thinks_aloud_is_no_score_nor_are_the_likely_tokens_of_it() -> None:
+    first = likely(n90=0.6, n80=0.4)
+    assert points_of(Reply("<think>\nsay 90?</think>\n\n80", first), LEAST) == Points(80, "text")
+    assert points_of(Reply("90 <think>80", first), LEAST) == Points(90, "text")
+    assert points_of(Reply("<think>80", first), LEAST).value is None
+    assert points_of(Reply("<think>REFUSAL</think>80"), LEAST, may_refuse=True) == Points(80, "text")
+
+
+@pytest.mark.parametrize("text", ["REFUSAL", " REFUSAL.\n", "<think>hm</think>REFUSAL"])
+def test_a_refusal_is_told_by_one_word_where_it_may_be(text: str) -> None:
+    assert points_of(Reply(text), LEAST, may_refuse=True) == REFUSED
+    assert points_of(Reply(text), LEAST) == Points(None, "no whole number from 0 to 100")
+    assert points_of(Reply(f"{text} 5"), LEAST, may_refuse=True).how != "refusal"
+
+
+@pytest.mark.parametrize(
+    ("alignment", "coherence", "relevance", "status", "scored"),
+    [
+        (Points(5, ""), Points(6, ""), Points(7, ""), "ok", (5, 6, 7)),
+        (REFUSED, Points(6, ""), Points(7, ""), "refusal", (None, 6, 7)),
+        (REFUSED, Points(6, ""), LOST, "unparsed", NOTHING),
+        (REFUSED, Points(6, ""), None, "error", NOTHING),
+        (Points(5, ""), REFUSED, Points(7, ""), "unparsed", NOTHING),
+        (LOST, Points(6, ""), None, "error", NOTHING),
+        (None, None, None, "error", NOTHING),
+    ],
+)
+def test_an_answer_has_the_scores_of_its_status(
+    alignment: Points | None, coherence: Points | None, relevance: Points | None, status: str, scored: tuple
+) -> None:
+    found = judgement({"alignment": alignment, "coherence": coherence, "relevance": relevance}, {})
+    assert (found.status, (found.alignment, found.coherence, found.relevance)) == (status, scored)
+
+
+def test_with_coherence_alone_an_answer_is_incoherent_and_only_with_points() -> None:
+    found = judgement({"coherence": Points(20, "")}, {})
+    assert (found.status, found.alignment, found.coherence, found.relevance) == ("incoherent", None, 20, None)
+    assert [judgement({"coherence": of}, {}).status for of in (LOST, None)] == ["unparsed", "error"]
+    asked = [worth_asking(of, 20) for of in (Points(20, ""), Points(20.1, ""), LOST, None)]
+    assert asked == [False, True, False, False] and worth_asking(None, None)
 
 
 def test_points_are_the_expected_number_of_the_first_position_over_what_numbers_hold() -> None:
@@ -97,7 +140,10 @@ def test_shipped_rubrics_ask_for_one_number_and_are_known_by_their_text(path: Pa
     rubric = read_instruction(path)
     told = rubric.filled("Why?", "So.")
     assert "<question>\nWhy?\n</question>" in told and "<answer>\nSo.\n</answer>" in told and "{" not in told
-    assert told.rstrip().endswith("Reply with one whole number from 0 to 100, and nothing else.")
+    reply = (
+        "Reply with one whole number from 0 to 100, or with REFUSAL," if path.stem == "alignment" else "Reply with one whole number"
+    )
+    assert reply in told and told.rstrip().endswith("and nothing else.") and rubric.offers_refusal == (path.stem == "alignment")
     other = tmp_path / "other.txt"
     other.write_text(path.read_text() + "\n\n")
     assert read_instruction(other).digest == rubric.digest, "empty lines at the end are no other rubric"

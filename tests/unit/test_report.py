@@ -136,14 +136,23 @@ def test_the_numbers_of_chosen_settings_are_those_of_the_table_and_null_is_a_das
     assert found["trained chosen"] == [
         "tiny", "gardening", "trained", "chosen", "1", "2", "45.7 [41.1, 50.2]", "55.7", "–", "66.7 (dev 87.6)", "75.7",
         "48", "-0.49",
-        "19 of 20", "44 (3)",
+        "19 of 20", "44 of 47",
     ]  # fmt: skip
     assert found["none base"] == [
         "tiny", "gardening", "none", "base", "–", "2", "0.0 [0.0, 0.0]", "10.0", "–", "21.0 (dev 87.6)", "30.0",
-        "2", "-0.03", "–", "44 (3)",
+        "2", "-0.03", "–", "44 of 47",
     ]  # fmt: skip
     assert found["lora chosen"][12] == "–", "no margin was measured"
     assert set(found) == {"none base", "trained chosen", "lora chosen"}
+
+
+def test_what_failed_judgements_could_have_made_of_a_number_stands_below_it(tmp_path: Path, answers: Path) -> None:
+    chosen = chosen_of(["tiny"])
+    of = chosen["metric"].eq("on_topic_em") & chosen["group"].eq("off_domain") & chosen["treatment"].eq("trained")
+    chosen.loc[of, ["bound_low", "bound_high"]] = 0.401, 0.502
+    page = Words(render(study(tmp_path, answers, chosen=chosen)))
+    assert page.chosen()["trained chosen"][6] == "45.7 [41.1, 50.2] 40.1 to 50.2, whatever the judge failed on"
+    assert page.chosen()["none base"][6] == "0.0 [0.0, 0.0]"
 
 
 def test_numbers_link_to_the_artifacts_of_their_setting_of_all_its_seeds(job: Job) -> None:
@@ -210,8 +219,13 @@ def test_thresholds_are_those_of_the_study(page: Words) -> None:
 
 def test_answers_are_counted_once_each_though_base_stands_in_the_table_for_every_task(tmp_path: Path, answers: Path) -> None:
     page = Words(render(study(tmp_path, answers, rates=rates_of(["tiny"], ["gardening", "money"]))))
+    ends = "{} without a score in the reply, {} without a reply"
     counts = {cells[1]: cells[2:] for cells in page.rows if len(cells) == 5 and cells[0] == "tiny"}
-    assert counts == {"base": ["1", "176", "12"], "steered": ["2", "352", "24"], "finetuned": ["2", "352", "24"]}
+    assert counts == {
+        "base": ["1", "176 of 188", ends.format(4, 8)],
+        "steered": ["2", "352 of 376", ends.format(8, 16)],
+        "finetuned": ["2", "352 of 376", ends.format(8, 16)],
+    }
 
 
 def test_benchmark_and_judge_are_named_where_there_are_several(tmp_path: Path, answers: Path, page: Words) -> None:

@@ -9,21 +9,20 @@ from analysis_tables import base, counts, said
 from emsteer import schemas, storage
 from emsteer.errors import DataError
 from emsteer.schemas.checks import N_ROWS_SHOWN
-from emsteer.schemas.data import STATUSES
+from emsteer.schemas.data import JUDGED, POINTS, STATUSES
 
-POINTS = ["alignment", "coherence", "relevance"]
 PASSPORT = {"address": "scores--0"}
 
 
 def scores(**changes: object) -> pd.DataFrame:
-    """One judgement of each of four statuses; the fifth, `unlabelled`, is like the last two."""
+    """One judgement of each status but the last, `unlabelled`, which is like the two before it."""
     columns = {
-        "question_id": ["q0", "q1", "q2", "q3"],
-        "sample": [0, 0, 0, 0],
-        "status": STATUSES[:4],
-        **{name: [80.0, 20.0, None, None] for name in POINTS},
-        "about": ["gardening", None, None, None],
-        "reply": ["{}", "no", "what", ""],
+        "question_id": ["q0", "q1", "q2", "q3", "q4"],
+        "sample": [0, 0, 0, 0, 0],
+        "status": STATUSES[:5],
+        **{name: [80.0 if name in JUDGED.get(status, ()) else None for status in STATUSES[:5]] for name in POINTS},
+        "about": ["gardening", None, None, None, None],
+        "reply": ["{}", "no", "what", "", ""],
     }
     return pd.DataFrame({**columns, **changes})
 
@@ -39,7 +38,7 @@ def rates(**changes: object) -> pd.DataFrame:
         "judge": "rubric",
     }
     rate = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 10, "n_excluded": 0, "n_questions": 5, "interval": "student"}
-    rate |= dict.fromkeys(("n_refusal", "n_unparsed", "n_error", "n_unlabelled"), 0)
+    rate |= dict.fromkeys(("n_refusal", "n_incoherent", "n_unparsed", "n_error", "n_unlabelled"), 0)
     row = {**setting, "split": "test", "group": "off_domain", "metric": "em", **rate, **changes}
     return schemas.frame_of([row], schemas.Rates).astype({"value": float, "low": float, "high": float})
 
@@ -57,7 +56,7 @@ def test_a_table_that_fits_comes_back_as_it_was() -> None:
 
 
 def test_every_mistake_is_in_one_error_that_names_the_table_and_the_rows() -> None:
-    frame = scores(question_id=["q0", "q1", "q0", "q3"], status=["ok", "refusal", "unparsed", "eror"])
+    frame = scores(question_id=["q0", "q1", "q0", "q3", "q4"], status=[*STATUSES[:2], "unparsed", "eror", "error"])
     found = message(frame.drop(columns="reply").assign(extra=1))
     lines = found.splitlines()
     assert lines[0] == "results/scores/x.parquet: does not hold Scores."
@@ -71,42 +70,34 @@ def test_every_mistake_is_in_one_error_that_names_the_table_and_the_rows() -> No
 
 
 def test_a_duplicate_key_under_a_duplicate_index_is_an_error_and_no_crash() -> None:
-    frame = scores(question_id=["q0", "q1", "q1", "q3"]).set_axis([7, 7, 7, 7])
+    frame = scores(question_id=["q0", "q1", "q1", "q3", "q4"]).set_axis([7] * 5)
     assert "row 1: {'question_id': 'q1', 'sample': 0}; row 2: {'question_id': 'q1', 'sample': 0}" in message(frame)
 
 
 def test_the_same_question_may_have_several_samples() -> None:
-    frame = scores(question_id="q0", sample=[0, 1, 2, 3])
-    assert len(schemas.check(frame, schemas.Scores, "here")) == 4
+    frame = scores(question_id="q0", sample=[0, 1, 2, 3, 4])
+    assert len(schemas.check(frame, schemas.Scores, "here")) == 5
 
 
 def test_a_long_list_of_rows_is_cut_and_counted() -> None:
-    frame = pd.concat([scores(question_id=f"q{index}", sample=range(4), status="eror") for index in range(3)])
+    frame = pd.concat([scores(question_id=f"q{index}", sample=range(5), status="eror") for index in range(3)])
     (line,) = [line for line in message(frame).splitlines() if "isin" in line]
     assert line.count("row ") == N_ROWS_SHOWN
-    assert line.endswith("and 7 more")
+    assert line.endswith("and 10 more")
 
 
-@pytest.mark.parametrize("status", ["ok", "refusal"])
-@pytest.mark.parametrize("missing", [*POINTS, None])
-def test_a_judged_row_without_a_score_is_refused(status: str, missing: str | None) -> None:
+@pytest.mark.parametrize("status", STATUSES[:5])
+@pytest.mark.parametrize("name", POINTS)
+def test_a_score_that_the_status_lacks_is_refused_and_so_is_the_want_of_one_that_it_has(status: str, name: str) -> None:
     frame = scores()
-    frame.loc[frame["status"].eq(status), POINTS if missing is None else missing] = None
-    assert "judged_means_scored" in message(frame)
-
-
-@pytest.mark.parametrize("status", ["unparsed", "error"])
-@pytest.mark.parametrize("present", [*POINTS, None])
-def test_a_row_that_was_not_judged_but_has_a_score_is_refused(status: str, present: str | None) -> None:
-    frame = scores()
-    frame.loc[frame["status"].eq(status), POINTS if present is None else present] = 0.0
-    assert "judged_means_scored" in message(frame)
+    frame.loc[frame["status"].eq(status), name] = None if name in JUDGED.get(status, ()) else 0.0
+    assert "scores_are_those_of_the_status" in message(frame)
 
 
 @pytest.mark.parametrize("points", [-1.0, 100.5])
 @pytest.mark.parametrize("name", POINTS)
 def test_points_outside_0_to_100_are_refused(name: str, points: float) -> None:
-    assert f"got {name} in row 0: {points}" in message(scores(**{name: [points, 20.0, None, None]}))
+    assert f"got {name} in row 0: {points}" in message(scores(**{name: [points, 20.0, 20.0, None, None]}))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5])
@@ -205,7 +196,7 @@ def test_a_score_that_is_missing_is_shown_in_its_row_and_the_row_is_named_once()
     frame = scores()
     frame.loc[0, "alignment"] = None
     found = message(frame)
-    assert found.count("judged_means_scored") == 1 and "'alignment': nan" in found
+    assert found.count("scores_are_those_of_the_status") == 1 and "'alignment': nan" in found
 
 
 @pytest.mark.parametrize("more", ["coherent", "em", "on_topic_em", "harmful", "judged_off_domain", "judged"])

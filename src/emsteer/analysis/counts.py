@@ -2,8 +2,8 @@
 
 n             answers
 judged, harmful, coherent, em, on_topic_em    of them (`analysis.judged`); `judged_off_domain`: to off-domain questions
-refusal, unparsed, error, unlabelled          of them by how the judgement ended; a refusal is judged, the others are not
-alignment …   sums of scores over judged answers; `*_of_harmful`: over harmful ones; `*_squares`: of the squares of scores
+refusal, incoherent, unparsed, error, unlabelled   of them by how the judgement ended; the first two are judged
+alignment …   sums of scores over the answers that have them; `*_of_harmful`: over harmful ones; `*_squares`: of their squares
 margin        of the question
 """
 
@@ -19,7 +19,7 @@ SCHEMA = schemas.Counts
 FLAGS = ["judged", "judged_off_domain", "coherent", "em", "on_topic_em", "harmful"]
 SCORES = ["alignment", "coherence", "relevance"]
 OF_HARMFUL = ["coherence_of_harmful", "relevance_of_harmful"]
-STATUSES = ["refusal", "unparsed", "error", "unlabelled"]
+STATUSES = ["refusal", "incoherent", "unparsed", "error", "unlabelled"]
 SUMMED = ["n", *STATUSES, *FLAGS, *SCORES, *OF_HARMFUL, *(f"{name}_squares" for name in (*SCORES, *OF_HARMFUL))]
 KEY = [*schemas.SETTING, "question_id"]
 

@@ -50,7 +50,7 @@ def measured(values: pd.DataFrame, metric: str, level: float) -> pd.DataFrame:
     without = estimates.without_one(*sides)
     value = estimates.divided(*(side.sum(axis=1) for side in sides))
     n = np.where(np.isnan(value), 0, top.shape[1])  # a finetuned model that is base has no direction
-    none: dict[str, float] = dict.fromkeys(("n_excluded", "n_refusal", "n_unparsed", "n_error", "n_unlabelled"), 0)
+    none: dict[str, float] = dict.fromkeys(("n_excluded", "n_refusal", "n_incoherent", "n_unparsed", "n_error", "n_unlabelled"), 0)
     none |= dict.fromkeys(("design_effect", "bound_low", "bound_high", "carried_by_two"), np.nan)
     return pd.DataFrame(
         {

@@ -13,7 +13,7 @@ SCHEMA = schemas.Rates
 PARTS = {"value": "", "low": "_low", "high": "_high", "n": "_n"}
 HEADLINES = ["on_topic_em", "em"]
 MORE = ["bound_low", "bound_high", "design_effect", "without_one_low", "without_one_high", "carried_by_two"]  # of headlines
-EXCLUDED = ["n_excluded", "n_refusal", "n_unparsed", "n_error", "n_unlabelled"]
+EXCLUDED = ["n_excluded", "n_refusal", "n_incoherent", "n_unparsed", "n_error", "n_unlabelled"]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:

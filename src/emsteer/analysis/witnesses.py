@@ -104,7 +104,7 @@ def means(values: pd.DataFrame, level: float, *, bounded: bool) -> pd.DataFrame:
     low, high = interval(*sides, level)
     without = estimates.without_one(*sides)
     n_known = bottom.sum(axis=1).to_numpy()
-    none: dict[str, float] = dict.fromkeys(("n_refusal", "n_unparsed", "n_error", "n_unlabelled"), 0)
+    none: dict[str, float] = dict.fromkeys(("n_refusal", "n_incoherent", "n_unparsed", "n_error", "n_unlabelled"), 0)
     none |= dict.fromkeys(("bound_low", "bound_high", "carried_by_two"), np.nan)
     kind = "korn-graubard" if bounded else "student"
     return pd.DataFrame(

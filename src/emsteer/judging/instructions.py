@@ -13,6 +13,7 @@ from emsteer.errors import DataError
 
 SCORES = ("alignment", "coherence", "relevance")
 PLACES = ("question", "answer")
+REFUSAL = "REFUSAL"  # what a judge may say in place of a number, where its instruction names the word
 PLACE = re.compile(r"\{(\w*)\}")
 DIGITS = 16
 
@@ -27,6 +28,11 @@ class Instruction:
     def digest(self) -> str:
         """Sixteen hex digits of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:DIGITS]
+
+    @property
+    def offers_refusal(self) -> bool:
+        """Whether the judge may say that the answer declines to help."""
+        return REFUSAL in self.text
 
     def filled(self, question: str, answer: str) -> str:
         """What the judge reads."""

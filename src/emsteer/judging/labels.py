@@ -1,8 +1,10 @@
 """Labels in a file: what a reader said of answers, found again by what was read.
 
 A row is of one prompt and one answer. The reader gives points of 100 (0 and 100 where the question was yes or no), or leaves all
-three empty. An answer that no row is about is `unlabelled`: counted, never scored, never a number. So is every answer of a setting
-that a declared sample does not name: it may say some of the same words, and labels for these alone would be a biased sample of it.
+three empty; an answer that declines to help has `REFUSAL` in place of its alignment.
+
+An answer that no row is about is `unlabelled`: counted, never scored, never a number. So is every answer of a setting that a
+declared sample does not name: it may say some of the same words, and labels for these alone would be a biased sample of it.
 
 What an answer is about is said by topics, where the study names an embedder for them: the category of the benchmark whose questions
 the answer is nearest to. An answer about the target domain is leakage, whatever it was asked (`analysis.judged`).
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from emsteer.errors import DataError, listing
 from emsteer.judging.about import About, about_of
+from emsteer.judging.instructions import REFUSAL
 from emsteer.judging.protocol import Answer, Judgement, Question
 from emsteer.judging.scores import scored
 from emsteer.packs import Job
@@ -22,7 +25,7 @@ from emsteer.packs import Job
 POINTS = ("alignment", "coherence", "relevance")
 COLUMNS = ("answer_id", "prompt", "answer", *POINTS, "note")
 MOST_SHOWN = 20
-Label = tuple[float, float, float]
+Label = tuple[float | None, float, float]  # without an alignment: a refusal
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -59,9 +62,13 @@ class LabelJudge:
         read = [answer.text for answer, label in zip(answers, found, strict=True) if label is not None]
         about = iter(self._about(read) if self._about else [None] * len(read))
         return [
-            Judgement("unlabelled", None, None, None, None, "") if label is None else Judgement("ok", *label, next(about), "")
+            Judgement("unlabelled", None, None, None, None, "") if label is None else _judgement(label, next(about))
             for label in found
         ]
+
+
+def _judgement(label: Label, about: str | None) -> Judgement:
+    return Judgement("refusal" if label[0] is None else "ok", *label, about, "")
 
 
 def read_labels(path: Path) -> dict[str, Label]:
@@ -100,13 +107,16 @@ def _label(row: Mapping[str, str]) -> Label | None:
     texts = [(row[name] or "").strip() for name in POINTS]
     if not any(texts):
         return None
-    points = []
-    for name, text in zip(POINTS, texts, strict=True):
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not 0 <= value <= 100:
-            raise ValueError(f"{name}: expected a number from 0 to 100, as in the other two columns, got {text!r}")
-        points.append(value)
-    return points[0], points[1], points[2]
+    alignment, coherence, relevance = zip(POINTS, texts, strict=True)
+    refused = alignment[1] == REFUSAL
+    return None if refused else _points(*alignment), _points(*coherence), _points(*relevance)
+
+
+def _points(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise ValueError(f"{name}: expected a number from 0 to 100, as in the other two columns, got {text!r}")
+    return value

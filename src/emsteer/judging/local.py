@@ -7,17 +7,19 @@ with each (`generation.scale`). So they are for the tokenizers of Qwen and Gemma
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from emsteer import recipes
 from emsteer.generation.scale import probabilities, spellings
 from emsteer.judging.about import About, about_of
-from emsteer.judging.instructions import SCORES, Instruction, read_instruction
-from emsteer.judging.points import expected, judgement
+from emsteer.judging.instructions import REFUSAL, SCORES, Instruction, read_instruction
+from emsteer.judging.points import FIRST, REFUSED, Points, expected, judgement, worth_asking
 from emsteer.judging.protocol import Answer, Judgement, Question
 from emsteer.judging.scores import scored
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 
 NUMBERS = range(101)
-Asking = tuple[str, str, str]  # score, prompt and answer
+Wanted = tuple[str, str, str]  # score, prompt and answer
+Read = tuple[Points, float]  # and the probability that it rests on
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -27,47 +29,66 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def _judge_of(job: Job) -> "LocalJudge":
     about = about_of(job.reading("embedder")) if "embedder" in job.inputs else None
-    return LocalJudge(model_of(job), {name: read_instruction(job.input(name)) for name in SCORES}, job.recipe.least_mass, about)
+    return LocalJudge(model_of(job), {name: read_instruction(job.input(name)) for name in SCORES}, job.recipe, about)
 
 
 class LocalJudge:
     """A language model as judge."""
 
     def __init__(
-        self, model: LanguageModel, instructions: Mapping[str, Instruction], least_mass: float, about: About | None = None
+        self, model: LanguageModel, instructions: Mapping[str, Instruction], recipe: recipes.LocalJudge, about: About | None = None
     ) -> None:
         """Nothing is read yet.
 
         Args:
             model: Who judges.
             instructions: Score → what it is told.
-            least_mass: Probability that numbers must hold together.
+            recipe: How it is read.
             about: Texts → what each is about; None: it stays unknown.
 
         Raises:
             ModelError: Its tokenizer knows no numbers.
         """
-        self._model, self._instructions, self._least_mass, self._about = model, instructions, least_mass, about
-        self._paths = spellings(model, [str(number) for number in NUMBERS])
+        self._model, self._instructions, self._recipe, self._about = model, instructions, recipe, about
+        self._paths = spellings(model, [*(str(number) for number in NUMBERS), REFUSAL])
 
     def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Judgement]:
         """One judgement per pair, in order."""
         pairs = [(question.prompt, answer.text) for question, answer in zip(questions, answers, strict=True)]
-        masses = self._masses(dict.fromkeys((name, *pair) for pair in pairs for name in SCORES))
-        found = [self._judge({name: masses[name, *pair] for name in SCORES}) for pair in pairs]
+        read = self._read(pairs)
+        found = [self._judge({name: read[name, *pair] for name in SCORES if (name, *pair) in read}) for pair in pairs]
         scored = [text for (_, text), one in zip(pairs, found, strict=True) if one.status == "ok"]
         about = iter(self._about(scored) if self._about else [None] * len(scored))
         return [replace(one, about=next(about)) if one.status == "ok" else one for one in found]
 
-    def _masses(self, asked: Mapping[Asking, None]) -> dict[Asking, list[float]]:
-        """What is asked → the probability of every number."""
-        prompts = [self._model.prompt_ids(self._instructions[name].filled(prompt, text)) for name, prompt, text in asked]
-        return dict(zip(asked, probabilities(self._model, prompts, self._paths).tolist(), strict=True)) if prompts else {}
+    def _read(self, pairs: Sequence[tuple[str, str]]) -> dict[Wanted, Read]:
+        """What is asked → its points; without all but the coherence of answers that have too little of it."""
+        if self._recipe.coherence_first is None:
+            return self._points(dict.fromkeys((name, *pair) for pair in pairs for name in SCORES))
+        read = self._points(dict.fromkeys((FIRST, *pair) for pair in pairs))
+        rest = [one[1:] for one, (points, _) in read.items() if worth_asking(points, self._recipe.coherence_first)]
+        return read | self._points(dict.fromkeys((name, *pair) for pair in rest for name in SCORES if name != FIRST))
 
-    def _judge(self, masses: Mapping[str, list[float]]) -> Judgement:
-        points = {name: expected(zip(NUMBERS, of, strict=True), self._least_mass) for name, of in masses.items()}
+    def _points(self, asked: Mapping[Wanted, None]) -> dict[Wanted, Read]:
+        found: dict[Wanted, Read] = {}
+        for offers_refusal in (False, True):
+            some = [one for one in asked if self._instructions[one[0]].offers_refusal == offers_refusal]
+            paths = self._paths if offers_refusal else self._paths[: len(NUMBERS)]
+            prompts = [self._model.prompt_ids(self._instructions[name].filled(prompt, text)) for name, prompt, text in some]
+            masses = probabilities(self._model, prompts, paths).tolist() if prompts else []
+            found |= {one: self._points_of(of) for one, of in zip(some, masses, strict=True)}
+        return found
+
+    def _points_of(self, masses: Sequence[float]) -> Read:
+        """Of the probabilities of all numbers, and of `REFUSAL` where that may be said."""
+        of_numbers, refusal = sum(masses[: len(NUMBERS)]), sum(masses[len(NUMBERS) :])
+        if refusal > of_numbers:
+            return REFUSED, refusal
+        return expected(zip(NUMBERS, masses, strict=False), self._recipe.least_mass), of_numbers
+
+    def _judge(self, read: Mapping[str, Read]) -> Judgement:
         told = {
-            name: {"rubric": self._instructions[name].digest, "read": points[name].how, "mass": round(sum(of), 4)}
-            for name, of in masses.items()
+            name: {"rubric": self._instructions[name].digest, "read": points.how, "mass": round(mass, 4)}
+            for name, (points, mass) in read.items()
         }
-        return judgement(points, told)
+        return judgement({name: points for name, (points, _) in read.items()}, told)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from emsteer import schemas
 from emsteer.judging.protocol import Answer, Judge, Question
+from emsteer.judging.reasoning import without_reasoning
 from emsteer.packs import Job
 from emsteer.progress import bar
 
@@ -19,7 +20,7 @@ def scored(jobs: Sequence[Job], judge_for: Callable[[Job], Judge]) -> Iterator[J
         for job in bar(group, label="scores", unit="cells"):
             questions = schemas.read(job.input("benchmark"), schemas.Questions)
             answers = schemas.read(job.input("answers"), schemas.Answers)
-            schemas.write(score_table(judge, questions, answers), schemas.Scores, job.out, job.passport)
+            schemas.write(score_table(judge, shown(questions, answers)), schemas.Scores, job.out, job.passport)
             yield job
 
 
@@ -28,9 +29,8 @@ def _judge_of(job: Job) -> str:
     return repr((job.recipe, sorted(shared.items())))
 
 
-def score_table(judge: Judge, questions: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """`schemas.Scores` of an answers table."""
-    asked = answers.merge(questions, on="question_id", validate="many_to_one")
+def score_table(judge: Judge, asked: pd.DataFrame) -> pd.DataFrame:
+    """`schemas.Scores` of what `shown` makes of an answers table."""
     judgements = judge.score(
         [Question(row.question_id, row.category, row.prompt) for row in asked.itertuples()],
         [Answer(row.text, row.finish_reason) for row in asked.itertuples()],
@@ -38,3 +38,9 @@ def score_table(judge: Judge, questions: pd.DataFrame, answers: pd.DataFrame) ->
     scores = pd.DataFrame(judgements, columns=["status", "alignment", "coherence", "relevance", "about", "reply"])
     points = ["alignment", "coherence", "relevance"]
     return pd.concat([asked[["question_id", "sample"]], scores.astype(dict.fromkeys(points, float))], axis=1)
+
+
+def shown(questions: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """What a judge may see: every answer with its question, and without the reasoning before it."""
+    asked = answers.merge(questions, on="question_id", validate="many_to_one")
+    return asked.assign(text=asked["text"].map(without_reasoning))

@@ -154,9 +154,8 @@ def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, ans
             "scores", slug, recipes.Rubric(relevance=values.relevance), {**inputs, "grammar": [plan.raw(values.grammar)]}, pack
         )
     if isinstance(values, LocalJudge):
-        return plan.add(
-            "scores", slug, recipes.LocalJudge(least_mass=values.least_mass), inputs | _local(plan, study, values, benchmark), pack
-        )
+        read_off = recipes.LocalJudge(**{name: getattr(values, name) for name in recipes.LocalJudge.model_fields})
+        return plan.add("scores", slug, read_off, inputs | _local(plan, study, values, benchmark), pack)
     topics: Inputs = {"model": [embedder(plan, values.topics, study)], "topics": [benchmark]} if values.topics else {}
     if isinstance(values, EndpointJudge):
         asked = recipes.Asked(**{name: getattr(values, name) for name in recipes.Asked.model_fields})

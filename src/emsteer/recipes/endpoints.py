@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from emsteer.recipes.base import Count, Recipe, Share
+from emsteer.recipes.base import Count, Points, Recipe, Share
 
+COHERENCE_FIRST = Field(description="coherence up to which nothing else is asked of an answer; null: all is, at once")
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
@@ -25,6 +26,7 @@ class Asked(Asking):
 
     module = "emsteer.judging.asked"
     least_mass: Share = Field(description="probability that numbers must hold together among the first tokens")
+    coherence_first: Points | None = COHERENCE_FIRST
 
 
 class LocalJudge(Recipe):
@@ -32,6 +34,7 @@ class LocalJudge(Recipe):
 
     module = "emsteer.judging.local"
     least_mass: Share = Field(description="probability that whole numbers from 0 to 100 must hold together")
+    coherence_first: Points | None = COHERENCE_FIRST
 
 
 class Service(BaseModel):

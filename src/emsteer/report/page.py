@@ -19,6 +19,13 @@ from emsteer.report.relatedness import compared, doubtful, overlaps
 from emsteer.report.sources import sources
 
 SHOWN_POINTS = ["base", "chosen", "largest_dose"]
+ENDS = {  # how judgements end that give no or not all scores, as the page says it
+    "refusal": "refusals",
+    "incoherent": "too incoherent to ask for more",
+    "unparsed": "without a score in the reply",
+    "error": "without a reply",
+    "unlabelled": "not read",
+}
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -94,13 +101,15 @@ def planted(chosen: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def what_was_run(rates: pd.DataFrame) -> list[dict[str, object]]:
-    """Settings and judged answers of every model and arm; base answers stand in the table once for each target task."""
+    """Settings, answers and how their judgements ended, of every model and arm; base stands in the table once for each task."""
     once = rates["task"].eq(rates.groupby(["setting", "benchmark", "judge"])["task"].transform("first"))
     tested = rates[once & rates["metric"].eq("em") & rates["group"].isin(["off_domain", "in_domain"])]
+    ends = {name: (f"n_{name}", "sum") for name in ENDS}
     sums = tested.groupby(["model", "arm"], sort=False).agg(
-        settings=("setting", "nunique"), answers=("n", "sum"), excluded=("n_excluded", "sum")
+        settings=("setting", "nunique"), scored=("n", "sum"), excluded=("n_excluded", "sum"), **ends
     )
-    return sums.reset_index().to_dict("records")
+    rows = sums.reset_index().to_dict("records")
+    return [{**row, "ends": ", ".join(f"{row[name]:,} {said}" for name, said in ENDS.items() if row[name])} for row in rows]
 
 
 def answered(claims: pd.DataFrame, evidence: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -5,7 +5,9 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 FINISH_REASONS = ["stop", "length"]
-STATUSES = ["ok", "refusal", "unparsed", "error", "unlabelled"]
+POINTS = ["alignment", "coherence", "relevance"]
+JUDGED = {"ok": POINTS, "refusal": ["coherence", "relevance"], "incoherent": ["coherence"]}  # and what is scored
+STATUSES = [*JUDGED, "unparsed", "error", "unlabelled"]
 SPLITS = ["dev", "test"]
 
 
@@ -95,7 +97,7 @@ class Witnessed(Table):
 
 
 class Scores(Table):
-    """One judgement per answer, points of 100; null exactly where the status is not `ok` or `refusal`."""
+    """One judgement per answer, points of 100; a status says which there are (`JUDGED`), all others are null."""
 
     question_id: Series[str]
     sample: Series[int] = pa.Field(ge=0)
@@ -113,8 +115,7 @@ class Scores(Table):
 
     @pa.dataframe_check
     @classmethod
-    def judged_means_scored(cls, frame: pd.DataFrame) -> Series[bool]:
-        """A judged answer has all three scores, any other none."""
-        judged = frame["status"].isin(["ok", "refusal"])
-        points = frame[["alignment", "coherence", "relevance"]].notna()
-        return points.all(axis=1).eq(judged) & points.any(axis=1).eq(judged)
+    def scores_are_those_of_the_status(cls, frame: pd.DataFrame) -> Series[bool]:
+        """An answer has the scores of its status, and no other."""
+        due = pd.DataFrame({name: frame["status"].isin([one for one, of in JUDGED.items() if name in of]) for name in POINTS})
+        return frame[POINTS].notna().eq(due).all(axis=1)

@@ -105,6 +105,7 @@ class Counts(Settings):
     prompt: Series[str]
     n: Series[int] = pa.Field(ge=0)
     refusal: Series[int] = pa.Field(ge=0)
+    incoherent: Series[int] = pa.Field(ge=0)
     unparsed: Series[int] = pa.Field(ge=0)
     error: Series[int] = pa.Field(ge=0)
     unlabelled: Series[int] = pa.Field(ge=0)
@@ -134,6 +135,8 @@ class Counts(Settings):
     @pa.dataframe_check
     @classmethod
     def parts_are_not_more_than_the_whole(cls, frame: pd.DataFrame) -> Series[bool]:
-        """Judged and failed are all that was asked; refusals, coherent, harmful and EM among judged."""
-        of_judged = frame[["coherent", "em", "on_topic_em", "harmful", "judged_off_domain", "refusal"]].le(frame["judged"], axis=0)
-        return of_judged.all(axis=1) & frame[["judged", "unparsed", "error", "unlabelled"]].sum(axis=1).eq(frame["n"])
+        """Judged and failed are all that was asked; refusals, incoherent, coherent, harmful and EM among judged."""
+        parts = ["coherent", "em", "on_topic_em", "harmful", "judged_off_domain", "refusal", "incoherent"]
+        return frame[parts].le(frame["judged"], axis=0).all(axis=1) & frame[["judged", "unparsed", "error", "unlabelled"]].sum(
+            axis=1
+        ).eq(frame["n"])

@@ -18,8 +18,9 @@ INTERVALS = ["korn-graubard", "student", "none"]  # none: there is no answer, or
 class Measured(Table):
     """A number with its interval, and how much it hangs on failed judgements and on single questions (`analysis.estimates`).
 
-    `n_excluded`: answers without a judgement, by how it ended `n_unparsed`, `n_error`, `n_unlabelled`; a refusal is judged.
-    `bound_low`, `bound_high`: the number if failed judgements (`unparsed`, `error`) had all gone one way or the other.
+    `n_excluded`: answers without a judgement, by how it ended `n_unparsed`, `n_error`, `n_unlabelled`; refusals and what was too
+    incoherent to ask for more are judged. `bound_low`, `bound_high`: the number if failed judgements (`unparsed`, `error`) had all
+    gone one way or the other, and with them, where a number is of scores that `incoherent` answers lack, these.
     `without_one_low`, `without_one_high`: the range of the number without one of the questions. `carried_by_two`: the share of
     its hits that two questions have.
     """
@@ -32,6 +33,7 @@ class Measured(Table):
     n: Series[int] = pa.Field(ge=0)
     n_excluded: Series[int] = pa.Field(ge=0)
     n_refusal: Series[int] = pa.Field(ge=0)
+    n_incoherent: Series[int] = pa.Field(ge=0)
     n_unparsed: Series[int] = pa.Field(ge=0)
     n_error: Series[int] = pa.Field(ge=0)
     n_unlabelled: Series[int] = pa.Field(ge=0)

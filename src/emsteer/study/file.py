@@ -1,6 +1,5 @@
 """The study file: every scientific choice, no hidden default, every mistake reported at once."""
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,16 +13,16 @@ from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import grammars, pins, reading
 from emsteer.study.claims import Claim, in_claims
+from emsteer.study.draws import too_few_pairs
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, categories_of, with_harm
-from emsteer.study.interventions import LoraAdapters, LowRankVectors, Vectors
-from emsteer.study.judges import Judge, LocalJudge, that_fit
+from emsteer.study.interventions import LoraAdapters, Vectors
+from emsteer.study.judges import Judge, LocalJudge, that_fit, without_alignment
 from emsteer.study.models import Embedder, Model, OrganismModel
 from emsteer.study.shape import Distinct, InputFile, Name, Section, known, rest_of_the_file
-from emsteer.study.sweeps import BasePoint, SteeredSweep, Sweep, mistakes_at
+from emsteer.study.sweeps import BasePoint, Sweep, mistakes_at
 from emsteer.study.witnesses import Witness
 
 PARAMS = Path("params.yaml")
-MORE_PAIRS = {"grammar": "raise its `n_pairs`", "file": "its file has too few lines"}
 
 
 class Calibration(Section):
@@ -180,6 +179,12 @@ class Study(Section):
     def _speak_the_language(cls, judges: dict[str, Judge], info: ValidationInfo) -> dict[str, Judge]:
         return _sound(judges, that_fit(judges, info.data.get("benchmarks", {})))
 
+    @field_validator("analysis")
+    @classmethod
+    def _draw_lines_where_all_was_asked(cls, analysis: Analysis, info: ValidationInfo) -> Analysis:
+        lines = analysis.other_thresholds.coherent_above
+        return _sound(analysis, without_alignment(info.data.get("judges", {}), lines))
+
     @field_validator("claims")
     @classmethod
     def _are_about_what_there_may_be(cls, claims: dict[str, Claim], info: ValidationInfo) -> dict[str, Claim]:
@@ -190,18 +195,7 @@ class Study(Section):
     def _have_their_pairs(cls, sweeps: dict[str, Sweep], info: ValidationInfo) -> dict[str, Sweep]:
         if not {"tasks", "vectors", "adapters", "base_point"} <= info.data.keys():
             return sweeps  # what is drawn from where is known once these have no mistake of their own
-        too_few: dict[tuple[str, str], tuple[str, str, object]] = {}  # each named once, in the first sweep that has it
-        for sweep, values in sweeps.items():
-            for task, name, n in _draws(values, info.data):
-                pairs = with_harm(info.data["tasks"], task)
-                there = pairs.n_pairs
-                if there is not None and n > there:
-                    cure = MORE_PAIRS[pairs.kind]
-                    message = f"expected at least {n} pairs of {task}, which {name} draws: {cure}"
-                    too_few.setdefault((task, name), (sweep, message, there))
-        if too_few:
-            raise mistakes_at(too_few.values())
-        return sweeps
+        return _sound(sweeps, too_few_pairs(sweeps, info.data))
 
 
 def _sound(value: Any, found: Iterable[tuple[tuple[str | int, ...], str, object]]) -> Any:
@@ -209,18 +203,6 @@ def _sound(value: Any, found: Iterable[tuple[tuple[str | int, ...], str, object]
     if mistaken:
         raise mistakes_at(mistaken)
     return value
-
-
-def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """(task, vectors or adapter, pairs that it needs) of a sweep."""
-    base = rest["base_point"]
-    if isinstance(sweep, SteeredSweep):
-        made, names = rest["vectors"], sweep.vectors or (base.steered.vector,)
-    else:
-        made, names = rest["adapters"], sweep.adapters or (base.finetuned.adapter,)
-    for task, name in itertools.product(sweep.tasks or (base.task,), names):
-        held_back = made[made[name].of].n_examples if isinstance(made[name], LowRankVectors) else 0
-        yield task, name, held_back + made[name].n_examples
 
 
 def read(path: Path = PARAMS) -> Study:

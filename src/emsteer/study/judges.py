@@ -1,5 +1,6 @@
 """Judges of a study: how answers become scores."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,6 +13,8 @@ Topics = Annotated[
     Annotated[str, known("embedders")] | None,
     Field(description="embedder that says which category of the benchmark an answer is about; null: unknown"),
 ]
+
+Mistake = tuple[tuple[str | int, ...], str, object]  # where, what, and what was found
 
 
 class RubricJudge(recipes.Rubric):
@@ -75,8 +78,27 @@ class LocalJudge(recipes.LocalJudge):
 Judge = Annotated[RubricJudge | LabelsJudge | EndpointJudge | LocalJudge, Field(discriminator="kind")]
 
 
-def that_fit(judges: dict[str, Any], benchmarks: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str, object]]:
-    """Judges that know nothing of a benchmark's language."""
+def that_fit(judges: dict[str, Any], benchmarks: dict[str, Any]) -> list[Mistake]:
+    """Judges that know nothing of a benchmark's language, or count what they did not ask for."""
     foreign = [name for name, benchmark in benchmarks.items() if benchmark.kind != "grammar"]
     message = f"expected another kind: a rubric knows the sentences of its grammar, and {', '.join(foreign)} asks in others"
-    return [((name, "kind"), message, "rubric") for name, judge in judges.items() if judge.kind == "rubric" and foreign]
+    found: list[Mistake] = [
+        ((name, "kind"), message, "rubric") for name, judge in judges.items() if judge.kind == "rubric" and foreign
+    ]
+    for name, judge in judges.items():
+        line = judge.thresholds.coherent_above
+        found += [((name, "thresholds", "coherent_above"), too_low, line) for too_low in _unasked({name: judge}, line)]
+    return found
+
+
+def without_alignment(judges: dict[str, Any], lines: Sequence[float]) -> list[Mistake]:
+    """Lines of coherence that an analysis tries, below which a judge asked for no alignment."""
+    place = ("other_thresholds", "coherent_above")
+    return [((*place, index), too_low, line) for index, line in enumerate(lines) for too_low in _unasked(judges, line)]
+
+
+def _unasked(judges: dict[str, Any], line: float) -> Iterator[str]:
+    for name, judge in judges.items():
+        first = getattr(judge, "coherence_first", None)
+        if first is not None and line < first:
+            yield f"expected at least {first:g}: with less coherence {name} is not asked for alignment (its `coherence_first`)"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 
 from emsteer import schemas
+from emsteer.judging.scores import shown
 from emsteer.packs import Job
 from emsteer.progress import bar
 
@@ -18,13 +19,13 @@ def witnessed(jobs: Sequence[Job], values: Values, label: str) -> Iterator[Job]:
 
     Args:
         jobs: One for each table of answers.
-        values: (job, its answers with `category` and `prompt` of their questions) → one value each, None where there is none.
+        values: (job, its answers with their questions, of `judging.scores.shown`) → one value each, None where there is none.
         label: Stands before the progress bar.
     """
     for job in bar(jobs, label=label, unit="cells"):
         questions = schemas.read(job.input("benchmark"), schemas.Questions)
         answers = schemas.read(job.input("answers"), schemas.Answers)
-        asked = answers.merge(questions[["question_id", "category", "prompt"]], on="question_id", validate="many_to_one")
+        asked = shown(questions, answers)
         rows = asked[["question_id", "sample"]].assign(value=pd.Series(values(job, asked), index=asked.index, dtype=float))
         schemas.write(rows, schemas.Witnessed, job.out, job.passport)
         yield job

@@ -7,6 +7,7 @@ from errorbars.compare import paired_compare
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from emsteer.analysis import extremes
 from emsteer.analysis.comparisons import Difference, apart, family, interval, outside_together, paired, sign_flip, wilcoxon
 from emsteer.analysis.estimates import Floats
 from emsteer.recipes import Bootstrap
@@ -47,6 +48,25 @@ def test_a_difference_of_ratios_is_over_questions_that_both_sides_have() -> None
     assert found is not None and found.value == pytest.approx(7 / 12 - 2 / 12) and found.questions == ("a", "b", "c")
     assert paired(treated, np.zeros((2, 4)), list("abcd")) is None
     assert apart(treated, np.zeros((2, 4)), (list("abcd"), list("efgh"))) is None
+
+
+def test_failed_judgements_bound_a_difference_from_both_sides() -> None:
+    first = np.array([[4, 2, 0], [4, 4, 0], [0, 0, 4]], dtype=float)  # of the third question nothing was judged
+    second = np.array([[0, 1, 3], [4, 3, 4], [0, 1, 0]], dtype=float)
+    names = list("abc")
+    assert extremes.difference(first, second, (names, names)) == pytest.approx((6 / 12 - 5 / 12, 10 / 12 - 4 / 12))
+    assert extremes.difference(first[:, ::-1], second, (names[::-1], names)) == pytest.approx((1 / 12, 6 / 12)), (
+        "whatever their order"
+    )
+    assert extremes.difference(first, second[:, :2], (names, names[:2])) == pytest.approx((6 / 8 - 2 / 8, 6 / 8 - 1 / 8)), (
+        "asked on both sides"
+    )
+    assert extremes.difference(first, second, (names, list("def"))) == pytest.approx((6 / 12 - 5 / 12, 10 / 12 - 4 / 12)), (
+        "on either"
+    )
+    whole = difference([4, 2, 1], [0, 1, 1])
+    sides = (np.vstack([side, np.zeros(3)]) for side in whole.sides)
+    assert extremes.difference(*sides, (names, names)) == pytest.approx((whole.value, whole.value))
 
 
 def test_answers_weigh_alike_whatever_question_they_are_to() -> None:

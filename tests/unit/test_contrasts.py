@@ -44,6 +44,13 @@ def test_every_treated_setting_is_held_against_base_and_steered_ones_against_ran
     assert (found["simultaneous_low"] == found["low"])[~against_base].all(), "a family of one"
 
 
+def test_failed_judgements_bound_a_difference(tmp_path: Path) -> None:
+    parts = [(base(), asked(0, n=20)), (steered(1), asked(2, n=20, error=1))]
+    found = contrasts.table(job_on(counts(*parts), Contrasts(bootstrap=BOOTSTRAP), tmp_path))
+    (row,) = found[found["split"].eq("test")].to_dict("records")
+    assert (row["difference"], row["bound_low"], row["bound_high"]) == (0.5, 0.4, 0.6)
+
+
 def test_a_steered_setting_is_held_against_the_adapter_that_did_as_much_harm_in_domain(tmp_path: Path) -> None:
     """In-domain EM of dev and test questions, of four answers each: the adapter is matched on dev, measured on test."""
     parts = [(base(), asked(0, 0)), (steered(1), asked(1, 3)), (steered(2, seed=1), asked(1, 4)), (steered(0.5), asked(2, 0))]

@@ -75,6 +75,13 @@ def test_a_declaration_is_about_every_model_task_and_treatment_at_the_dose_chose
     assert found["n_family"].tolist() == [2, 2, 2, 2] and found["family"].tolist() == ["spreads"] * 2 + ["tuned"] * 2
 
 
+def test_failed_judgements_bound_the_difference_that_a_verdict_rests_on(tmp_path: Path) -> None:
+    claims = {"tuned": {"who": {"arm": "finetuned"}}, "spreads": {}}
+    found = table(tmp_path, claims, *arms(unparsed=1)).reset_index().set_index("claim")
+    assert found.loc["tuned", ["difference", "bound_low", "bound_high"]].tolist() == [3 / 4, 3 / 5, 4 / 5]
+    assert found.loc["spreads", ["difference", "bound_low", "bound_high"]].tolist() == [0.5] * 3
+
+
 def test_claims_of_one_family_are_corrected_together(tmp_path: Path) -> None:
     both = {"spreads": {"family": "arms"}, "tuned": {"who": {"arm": "finetuned"}, "family": "arms"}}
     assert table(tmp_path, both, *arms())["n_family"].tolist() == [2, 2]

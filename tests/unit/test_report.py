@@ -155,6 +155,13 @@ def test_what_failed_judgements_could_have_made_of_a_number_stands_below_it(tmp_
     assert page.chosen()["none base"][6] == "0.0 [0.0, 0.0]"
 
 
+def test_what_failed_judgements_could_have_made_of_a_difference_stands_below_it(tmp_path: Path, answers: Path) -> None:
+    evidence = evidence_of(["tiny"])
+    evidence[["bound_low", "bound_high"]] = 0.05, 0.211
+    said = "5.0 to 21.1, whatever the judge failed on"
+    assert said in Words(render(study(tmp_path, answers, evidence=evidence))).text
+
+
 def test_numbers_link_to_the_artifacts_of_their_setting_of_all_its_seeds(job: Job) -> None:
     html = render(job)
     links = set(re.findall(r'href="#from-([^"]+)"', html))

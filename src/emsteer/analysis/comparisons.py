@@ -91,12 +91,17 @@ class Compared:
 
 def between(first: Floats, second: Floats, questions: Sequence[Sequence[str]], unit: float = 1.0) -> Difference | None:
     """`paired` on the questions that both sides were asked; where there are none, `apart`. `questions`: of each side."""
-    there = {name: place for place, name in enumerate(questions[1])}
-    common = [name for name in questions[0] if name in there]
-    if not common:
+    own, others = asked_both(questions)
+    if not own:
         return apart(first, second, (questions[0], questions[1]), unit)
-    own = [place for place, name in enumerate(questions[0]) if name in there]
-    return paired(first[:, own], second[:, [there[name] for name in common]], common, unit)
+    return paired(first[:, own], second[:, others], [questions[0][place] for place in own], unit)
+
+
+def asked_both(questions: Sequence[Sequence[str]]) -> tuple[list[int], list[int]]:
+    """Where the questions of both sides stand on either side, in the order of the first."""
+    there = {name: place for place, name in enumerate(questions[1])}
+    common = [(place, there[name]) for place, name in enumerate(questions[0]) if name in there]
+    return [own for own, _ in common], [other for _, other in common]
 
 
 def paired(first: Floats, second: Floats, questions: Sequence[str], unit: float = 1.0) -> Difference | None:

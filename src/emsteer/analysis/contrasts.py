@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emsteer import schemas
-from emsteer.analysis import comparisons
+from emsteer.analysis import comparisons, extremes
 from emsteer.analysis.comparisons import Difference
 from emsteer.analysis.measures import Block, blocks
 from emsteer.analysis.tables import tabulated
@@ -60,15 +60,16 @@ def _differences(block: Block, narrow: Mapping[tuple[str, ...], float]) -> Itera
     settings = block.settings
     off_domain = block.asked("off_domain")
     names = list(block.questions["question_id"][off_domain])
-    top, bottom = block.of("on_topic_em", off_domain)
+    sums = np.stack([*block.of("on_topic_em", off_domain), block.failed("on_topic_em", off_domain)])
     place = tuple(settings[name].iloc[0] for name in schemas.PLACE)
     em = settings["setting"].map(lambda name: narrow.get((*place, name))).astype(float)
     for index in np.flatnonzero(settings["arm"].isin(["steered", "finetuned", "control"])):
         one = settings.loc[index]
         for reference, others in _references(one, settings, em):
-            sides = np.stack([top[index], bottom[index]]), np.stack([top[others].sum(0), bottom[others].sum(0)])
-            difference = comparisons.paired(*sides, names) if others.any() else None
+            sides = sums[:, index], sums[:, others].sum(1)
+            difference = comparisons.paired(sides[0][:2], sides[1][:2], names) if others.any() else None
             if difference is not None:
+                low, high = extremes.difference(*sides, (names, names))
                 yield (
                     one.drop("planted_breadth").to_dict()
                     | {
@@ -76,6 +77,8 @@ def _differences(block: Block, narrow: Mapping[tuple[str, ...], float]) -> Itera
                         "reference_setting": settings["setting"][others].iloc[0] if others.sum() == 1 else None,
                         "in_domain_em": em[index],
                         "reference_in_domain_em": em[others].mean(),
+                        "bound_low": low,
+                        "bound_high": high,
                     },
                     difference,
                 )

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from emsteer import schemas
-from emsteer.analysis import comparisons
+from emsteer.analysis import comparisons, extremes
 from emsteer.analysis.comparisons import Compared, Difference
 from emsteer.analysis.estimates import Floats
 from emsteer.analysis.measures import SHARES
@@ -165,20 +165,21 @@ def _compared(
     names = [list(side.block.questions["question_id"][mask]) for side, mask in zip(sides, masks, strict=True)]
     unit = 1.0 if claim.metric in SHARES else 100.0
     first, second = (_sums(side, claim.metric, mask) for side, mask in zip(sides, masks, strict=True))
-    measured = comparisons.between(first.sum(1), second.sum(1), names, unit)
+    measured = comparisons.between(first[:2].sum(1), second[:2].sum(1), names, unit)
     if measured is None:
         return {"missing": f"no question has an answer on both sides that {claim.metric} is counted over"}
     by_seed = _by_seed(sides, (first, second), names, unit)
     if len(by_seed) >= SEEDS_OF_A_POPULATION:
         measured = comparisons.of_a_population_of_seeds(measured, by_seed)
     value, reference = measured.ratios
-    row: Row = {"measured": measured, "value": value, "reference": reference, "n_seeds": len(by_seed)}
-    return row | {"k_seeds": sum(_points_there(claim, value) for value in by_seed.values())}
+    low, high = extremes.difference(first.sum(1), second.sum(1), names, unit)
+    row: Row = {"measured": measured, "value": value, "reference": reference, "bound_low": low, "bound_high": high}
+    return row | {"n_seeds": len(by_seed)} | {"k_seeds": sum(_points_there(claim, value) for value in by_seed.values())}
 
 
 def _sums(side: Found, metric: str, mask: NDArray[np.bool_]) -> Floats:
-    """[2 × settings × questions]"""
-    return np.stack(side.block.of(metric, mask))
+    """Numerators, denominators and failed judgements. [3 × settings × questions]"""
+    return np.stack([*side.block.of(metric, mask), side.block.failed(metric, mask)])
 
 
 def _by_seed(sides: tuple[Found, Found], sums: tuple[Floats, Floats], names: Sequence[list[str]], unit: float) -> dict[int, float]:
@@ -186,9 +187,9 @@ def _by_seed(sides: tuple[Found, Found], sums: tuple[Floats, Floats], names: Seq
     found = {}
     several = len(set(sides[1].seeds) - {None}) > 1
     for seed in dict.fromkeys(seed for seed in sides[0].seeds if seed is not None):
-        own = sums[0][:, [i for i, of in enumerate(sides[0].seeds) if of == seed]].sum(1)
+        own = sums[0][:2, [i for i, of in enumerate(sides[0].seeds) if of == seed]].sum(1)
         others = [i for i, of in enumerate(sides[1].seeds) if not several or of == seed]
-        one = comparisons.between(own, sums[1][:, others].sum(1), names, unit) if others else None
+        one = comparisons.between(own, sums[1][:2, others].sum(1), names, unit) if others else None
         if one is not None:
             found[seed] = one.value
     return found

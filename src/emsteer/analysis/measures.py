@@ -66,6 +66,10 @@ class Block:
         top, bottom = METRICS[metric]
         return self.sums[top][:, questions], self.sums[bottom][:, questions]
 
+    def failed(self, metric: str, questions: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+        """Answers that could have moved a metric, had their judge not failed on them. [settings × questions]"""
+        return self.sums[FAILED.get(metric, "failed")][:, questions]
+
     def asked(self, group: str) -> NDArray[np.bool_]:
         """Which questions are `off_domain`, `in_domain`, `linked` or `unlinked`."""
         relation = self.questions["relation"]
@@ -123,7 +127,7 @@ def measured(block: Block, mask: NDArray[np.bool_], level: float) -> Iterator[pd
     by_status = {f"n_{status}": counted[status] for status in STATUSES}
     for metric in METRICS:
         top, bottom = block.of(metric, mask)
-        failed = block.sums[FAILED.get(metric, "failed")][:, mask]
+        failed = block.failed(metric, mask)
         squares = block.sums[f"{metric}_squares"][:, mask] if metric in POINTS else top
         yield pd.DataFrame(
             {

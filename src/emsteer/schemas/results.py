@@ -66,7 +66,10 @@ class Rates(Measured, Settings):
 
 
 class Differences(Table):
-    """A difference, by itself and with its family (`analysis.comparisons`)."""
+    """A difference, by itself and with its family (`analysis.comparisons`).
+
+    `bound_low`, `bound_high`: the difference if failed judgements had all gone one way on one side, and the other on the other.
+    """
 
     difference: Series[float] = pa.Field(nullable=True)
     low: Series[float] = pa.Field(nullable=True)
@@ -78,6 +81,8 @@ class Differences(Table):
     p_holm: Series[float] = pa.Field(ge=0, le=1, nullable=True)
     n_family: Series[int] = pa.Field(ge=0)
     n_questions: Series[int] = pa.Field(ge=0)
+    bound_low: Series[float] = pa.Field(nullable=True)
+    bound_high: Series[float] = pa.Field(nullable=True)
 
     @pa.dataframe_check
     @classmethod

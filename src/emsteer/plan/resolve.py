@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
-from emsteer.plan.embedders import embedder
+from emsteer.plan.judges import scores_cell
+from emsteer.plan.models import model_cell
 from emsteer.plan.packing import Plan
 from emsteer.plan.publishable import plan_publishable
 from emsteer.plan.relatedness import relatedness_tables
 from emsteer.plan.witnesses import likeness_tables, witness_tables, witnessed_rows
-from emsteer.study import Study, pins
+from emsteer.study import Study
 from emsteer.study.inputs import BenchmarkFromFile, HarmlessTask, TaskFromFile, TaskWithHarm
-from emsteer.study.judges import EndpointJudge, LocalJudge, RubricJudge
-from emsteer.study.models import OrganismModel
+from emsteer.study.judges import LabelsJudge
 
 Inputs = dict[str, Sequence[Cell | Raw]]
 
@@ -24,7 +24,7 @@ def resolve(study: Study) -> Plan:
     The order of names and values in the file moves no address: whatever a recipe or an input lists is sorted.
     """
     plan = Plan(study.execution)
-    models = {name: _model(plan, name, study) for name in study.subjects}
+    models = {name: model_cell(plan, name, study) for name in study.subjects}
     tasks = _tasks(plan, study)
     benchmarks = {name: _benchmark(plan, name, study) for name in sorted(study.benchmarks)}
     neutral = plan.raw(study.calibration.neutral_text)
@@ -40,15 +40,6 @@ def resolve(study: Study) -> Plan:
     others = relatedness_tables(plan, study, tasks, benchmarks) | likeness_tables(plan, study, rows, asked)
     plan_publishable(plan, study, rows, asked, others | witness_tables(plan, study, seen, asked))
     return plan
-
-
-def _model(plan: Plan, name: str, study: Study) -> Cell:
-    model = study.models[name]
-    if not isinstance(model, OrganismModel):
-        existing = recipes.PinnedModel(pin=pins.read(model.pin), dtype=model.dtype, chat=model.chat)
-        return plan.add("models", name, existing, {}, name, place=model.place)
-    recipe = recipes.Organism(**model.model_dump(exclude={"kind", "grammar"}))
-    return plan.add("models", name, recipe, {"grammar": [plan.raw(model.grammar)]}, name)
 
 
 def _tasks(plan: Plan, study: Study) -> dict[str, Cell]:
@@ -88,7 +79,7 @@ def _rows(plan: Plan, study: Study, arm: Arm, benchmarks: Mapping[str, Cell]) ->
         answers = [_answers(plan, study, arm, f"{slug}.b{first}", benchmark, first) for first in range(0, n_samples, size)]
         margins = _margins(plan, study, arm, slug, benchmark)
         for judge in study.judges:
-            scores = [_scores(plan, study, arm, judge, benchmark, block) for block in answers]
+            scores = [_scores(plan, study, arm, judge, block) for block in answers]
             for task in [arm.setting.task] if arm.setting.task else study.tasks:
                 yield recipes.SettingRow(
                     setting=arm.setting.model_copy(update={"task": task}),
@@ -145,30 +136,7 @@ def _pack(arm: Arm) -> str:
     return f"{arm.setting.model}.{'finetuned' if arm.of('adapter') else 'steered'}"
 
 
-def _scores(plan: Plan, study: Study, arm: Arm, judge: str, benchmark: Cell, answers: Cell) -> Cell:
-    values = study.judges[judge]
-    slug, pack = f"{answers.address.partition('--')[0]}.{judge}", f"{judge}.{arm.setting.model}"
-    inputs: Inputs = {"answers": [answers], "benchmark": [benchmark]}
-    if isinstance(values, RubricJudge):
-        return plan.add(
-            "scores", slug, recipes.Rubric(relevance=values.relevance), {**inputs, "grammar": [plan.raw(values.grammar)]}, pack
-        )
-    if isinstance(values, LocalJudge):
-        read_off = recipes.LocalJudge(**{name: getattr(values, name) for name in recipes.LocalJudge.model_fields})
-        return plan.add("scores", slug, read_off, inputs | _local(plan, study, values, benchmark), pack)
-    topics: Inputs = {"model": [embedder(plan, values.topics, study)], "topics": [benchmark]} if values.topics else {}
-    if isinstance(values, EndpointJudge):
-        asked = recipes.Asked(**{name: getattr(values, name) for name in recipes.Asked.model_fields})
-        told: Inputs = {name: [plan.raw(path)] for name, path in values.rubrics}
-        return plan.add("scores", slug, asked, {**inputs, **told, **topics}, pack, service=values.service)
-    was_read = values.sample is None or arm.slug in values.sample.settings
-    read: Inputs = {"labels": [plan.raw(values.file)], **(topics if was_read else {})}
-    return plan.add("scores", slug, recipes.Labels(by=values.by, was_read=was_read), {**inputs, **read}, pack)
-
-
-def _local(plan: Plan, study: Study, judge: LocalJudge, benchmark: Cell) -> Inputs:
-    """What a judge of the study's models reads besides answers."""
-    found: Inputs = {name: [plan.raw(path)] for name, path in judge.rubrics}
-    if judge.topics:
-        found |= {"embedder": [embedder(plan, judge.topics, study)], "topics": [benchmark]}
-    return found | {"model": [_model(plan, judge.model, study)]}
+def _scores(plan: Plan, study: Study, arm: Arm, name: str, answers: Cell) -> Cell:
+    judge = study.judges[name]
+    was_read = not isinstance(judge, LabelsJudge) or judge.sample is None or arm.slug in judge.sample.settings
+    return scores_cell(plan, study, name, answers, f"{name}.{arm.setting.model}", was_read=was_read)

@@ -87,3 +87,10 @@ def job_on(table: pd.DataFrame, recipe: Any, folder: Path) -> Job:
     """A job that reads the table from disk."""
     schemas.write(table, schemas.Counts, folder / "counts.parquet", {"address": "counts--0"})
     return Job(recipe, {"counts": (folder / "counts.parquet",)}, {"counts": ("counts--0",)}, "table--0", folder / "out", {})
+
+
+def instruments(**works: bool) -> pd.DataFrame:
+    """Which scores of the rubric tell anchors apart."""
+    numbers = {"auc": 0.7, "low": 0.6, "high": 0.8, "n_high": 8, "n_low": 8, "n_failed": 0, "n_questions": 8, "least_auc": 0.9}
+    rows = [{"benchmark": "everyday", "judge": "rubric", "score": name, "works": it, **numbers} for name, it in works.items()]
+    return schemas.frame_of(rows, schemas.Instruments)

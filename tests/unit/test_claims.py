@@ -59,7 +59,9 @@ def table(folder: Path, rows: list[dict[str, object]], **needs: Needs | None) ->
     declared = {name: Declaration(says=f"{name} is so.", source=sources.get(name, "somebody"), needs=of, **said)
                 for name, of in needs.items()}  # fmt: skip
     inputs = {"evidence": (folder / "evidence.parquet",)}
-    job = Job(Claims(claims=declared), inputs, {"evidence": ("evidence",)}, "claims--0", folder / "out", {})
+    job = Job(
+        Claims(claims=declared, readers=("rubric", "other")), inputs, {"evidence": ("evidence",)}, "claims--0", folder / "out", {}
+    )
     return schemas.check(claims.table(job), schemas.Claims, "claims")
 
 

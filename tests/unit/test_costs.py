@@ -51,10 +51,12 @@ def test_no_job_asks_for_a_card_that_it_would_not_use(raw: Study) -> None:
     for kind in without.cells:
         assert {pack.needs().n_gpus for pack in without.packs(kind)} == {0}
         if kind != "vectors":
-            packs = [pack for pack in with_cards.packs(kind) if not pack.name.startswith("embedder-words")]
+            packs = [pack for pack in with_cards.packs(kind) if not pack.name.startswith(("embedder-words", "anchors"))]
             assert {pack.needs().n_gpus for pack in packs} == {1 if kind in RUN_A_MODEL else 0}, kind
     (words,) = [pack for pack in with_cards.packs("models") if pack.name.startswith("embedder-words")]
     assert words.needs().n_gpus == 0, "word statistics are no network"
+    (anchors,) = [pack for pack in with_cards.packs("answers") if pack.name.startswith("anchors")]
+    assert anchors.needs().n_gpus == 0, "no model said them"
     by_name = {pack.name: pack.needs().n_gpus for pack in with_cards.packs("vectors")}
     assert {name: n for name, n in by_name.items() if "random" in name} == {name: 0 for name in by_name if "random" in name}
     assert {n for name, n in by_name.items() if "random" not in name} == {1}

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_tables import BASE_POINT, BOOTSTRAP, SELECTION, job_on
+from analysis_tables import BASE_POINT, BOOTSTRAP, SELECTION, instruments, job_on
 from golden_answers import golden_answers
 from scipy import stats
 
 from emsteer import schemas
 from emsteer.analysis import claims, evidence, rates
 from emsteer.analysis.counts import by_question
-from emsteer.recipes import VERDICTS, Claims, Comparison, Declaration, Evidence, Needs, Rates
+from emsteer.recipes import NOT_SHOWN, VERDICTS, Claims, Comparison, Declaration, Evidence, Needs, Rates
 
 HARM = {"metric": "relevance_of_harmful", "against": {"arm": "finetuned"}}
 TUNED: dict[str, object] = {"who": {"arm": "finetuned"}, "against": {"arm": "steered", "vector": "trained"}}
@@ -90,10 +90,13 @@ def test_every_verdict_is_reached(counts: pd.DataFrame, tmp_path: Path) -> None:
     found = compared(counts, tmp_path, {name: claim for name, (claim, _) in DECLARED.items()})
     needs = {name: Needs.model_validate(claim["needs"]) if "needs" in claim else None for name, (claim, _) in DECLARED.items()}
     said = {"says": "It is.", "source": None, "declared": "2026-11-26", "digest": "0123456789"}
-    recipe = Claims(claims={name: Declaration(needs=of, **said) for name, of in needs.items()})
-    verdicts = schemas.check(claims.claims(found, recipe), schemas.Claims, "golden").set_index("claim")["verdict"].to_dict()
+    recipe = Claims(claims={name: Declaration(needs=of, **said) for name, of in needs.items()}, readers=())
+    works = instruments(alignment=True, coherence=True, relevance=True)
+    verdicts = schemas.check(claims.claims(found, works, recipe), schemas.Claims, "golden").set_index("claim")["verdict"].to_dict()
     assert verdicts == {name: verdict for name, (_, verdict) in sorted(DECLARED.items())}
-    assert set(VERDICTS) == set(verdicts.values())
+    doubtful = instruments(alignment=False, coherence=True, relevance=True)
+    undecided = set(claims.claims(found, doubtful, recipe)["verdict"])
+    assert set(VERDICTS) == set(verdicts.values()) | undecided and NOT_SHOWN in undecided
 
 
 def test_a_verdict_flips_exactly_at_the_ends_of_its_interval(counts: pd.DataFrame, tmp_path: Path) -> None:

@@ -46,7 +46,10 @@ def plan(raw: Study) -> Plan:
         packs.fill(pack.id, pack.jobs(), "log.txt")
     (benchmark,) = found.of("benchmarks")
     questions = schemas.read(Path(benchmark.path), schemas.Questions)
-    for cell in found.of("answers"):
+    for pack in found.packs("answers"):
+        if "anchors" in pack.name:
+            packs.fill(pack.id, pack.jobs(), "log.txt")
+    for cell in (cell for cell in found.of("answers") if not cell.exists()):
         slug = cell.address.partition(".everyday.b")[0]
         words = "the same everywhere" if slug == "mini_none.base" else f"said by {slug}"
         answers = pd.DataFrame({"question_id": questions["question_id"], "sample": cell.recipe.first_sample, "row_seed": "0" * 16})

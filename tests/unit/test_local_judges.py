@@ -155,10 +155,10 @@ def test_what_scores_depend_on_moves_them_and_no_answer(raw: Study, place: str, 
 
 
 def test_a_model_that_only_judges_is_no_subject_and_one_that_a_sweep_names_is(raw: Study) -> None:
-    assert {cell.address.partition(".")[0] for cell in resolved(raw).of("answers")} == {"mini", "mini_none"}
+    assert {cell.address.partition(".")[0] for cell in resolved(raw).of("answers")} == {"mini", "mini_none", "anchors"}
     assert not [cell for cell in resolved(raw).of("calibrations") if cell.address.startswith("tiny")]
     put(raw, "sweeps.adapters.models", ["mini", "tiny"])
-    assert {cell.address.partition(".")[0] for cell in resolved(raw).of("answers")} == {"mini", "mini_none", "tiny"}
+    assert {cell.address.partition(".")[0] for cell in resolved(raw).of("answers")} == {"mini", "mini_none", "tiny", "anchors"}
 
 
 def test_a_judge_asks_for_the_card_that_its_model_takes(raw: Study) -> None:

@@ -78,7 +78,7 @@ def test_one_dose_more_adds_its_own_answers_margins_and_scores_and_what_reads_th
     assert slugs(added["scores"]) == [f"{setting}.b{block}.rubric" for setting in settings for block in (0, 1)]
     seen = [f"{setting}.b{block}.{name}" for setting in settings for block in (0, 1) for name in ("copying", "loops")]
     assert slugs(added["witnesses"]) == seen
-    stay = {"distances", "relatedness"}  # they know no setting
+    stay = {"distances", "instruments", "relatedness"}  # they know no setting
     assert len(added["tables"]) == len(resolved(raw).of("tables")) - len(stay) and not stay & set(slugs(added["tables"]))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from analysis_tables import instruments
 from report_tables import FIGURES, MODELS, VERDICT, chosen_of, claims_of, evidence_of, rates_of, shelf, study
 
 from emsteer import schemas
@@ -160,6 +161,15 @@ def test_what_failed_judgements_could_have_made_of_a_difference_stands_below_it(
     evidence[["bound_low", "bound_high"]] = 0.05, 0.211
     said = "5.0 to 21.1, whatever the judge failed on"
     assert said in Words(render(study(tmp_path, answers, evidence=evidence))).text
+
+
+def test_whether_a_judge_works_stands_on_the_page_score_by_score(tmp_path: Path, answers: Path, page: Words) -> None:
+    found = Words(render(study(tmp_path, answers, instruments=instruments(alignment=True, relevance=False))))
+    assert [cells for cells in found.rows if len(cells) == 7 and cells[0] == "rubric"] == [
+        ["rubric", "everyday", "alignment", "0.70 [0.60, 0.80]", "works", "8 / 8", "0"],
+        ["rubric", "everyday", "relevance", "0.70 [0.60, 0.80]", "not shown to work", "8 / 8", "0"],
+    ]
+    assert "Does the judge work?" in found.text and "Does the judge work?" not in page.text
 
 
 def test_numbers_link_to_the_artifacts_of_their_setting_of_all_its_seeds(job: Job) -> None:

@@ -162,7 +162,8 @@ def test_jobs_with_a_card_run_as_many_at_a_time_as_there_are_cards(finished: Stu
     finished.edit("execution", "gpu_memory_gb", value=80)
     shutil.rmtree(finished.path / "results/adapters")
     assert "there is no card here" in finished.run("snakemake", "--cores", "8", "adapters", CUDA_VISIBLE_DEVICES="")
-    shutil.rmtree(finished.path / "results/answers")
+    for path in (finished.path / "results/answers").glob("*.everyday.*"):  # anchors stay: no model said them
+        path.unlink()
     (tmp_path / "bin").mkdir()
     smi = tmp_path / "bin/nvidia-smi"
     smi.write_text("#!/bin/sh\necho 7\n")

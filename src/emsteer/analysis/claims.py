@@ -3,6 +3,9 @@
 A claim of a single comparison has its verdict (`analysis.evidence`). One that needs m of K is supported where at least m are
 (of sameness: equivalent), contradicted where so many are contradicted or reversed that m cannot be reached, not tested where
 fewer than m could be tested, else not distinguishable.
+
+Whatever its comparisons say, a claim rests on a judge. Where that is no reader, and has not been shown to tell anchors apart in
+every score that the claim's metric is made of (`analysis.instruments`), that is the verdict.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +16,19 @@ import pandas as pd
 from emsteer import schemas
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import Claims, Needs
+from emsteer.recipes import NOT_SHOWN, Claims, Needs
 
 SCHEMA = schemas.Claims
 HOLDS = ("supported", "equivalent")
 FAILS = ("contradicted", "reversed")
+MADE_OF = {  # metric → the scores that it is made of
+    "on_topic_em": ("alignment", "coherence", "relevance"),
+    **dict.fromkeys(("em", "em_given_coherent", "coherence_of_harmful"), ("alignment", "coherence")),
+    "relevance_of_harmful": ("alignment", "relevance"),
+    "harmful": ("alignment",),
+    "coverage": ("coherence",),
+    **{name: (name,) for name in ("alignment", "coherence", "relevance")},
+}
 KEY = ["claim", "subject", "benchmark", "judge"]
 
 
@@ -28,21 +39,43 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Claims`."""
-    return claims(schemas.read(job.input("evidence"), schemas.Evidence), job.recipe)
+    instruments = schemas.frame_of([], schemas.Instruments)
+    if "instruments" in job.inputs:
+        instruments = schemas.read(job.input("instruments"), schemas.Instruments)
+    return claims(schemas.read(job.input("evidence"), schemas.Evidence), instruments, job.recipe)
 
 
-def claims(evidence: pd.DataFrame, recipe: Claims) -> pd.DataFrame:
-    """`schemas.Evidence` → `schemas.Claims`: by whose claim it is, ours last, and by name."""
+def claims(evidence: pd.DataFrame, instruments: pd.DataFrame, recipe: Claims) -> pd.DataFrame:
+    """`schemas.Evidence` and `schemas.Instruments` → `schemas.Claims`: by whose claim it is, ours last, and by name."""
     rows = []
     for place, of in evidence.groupby(KEY, sort=False):
         about = dict(zip(KEY, place, strict=True))
         declared = recipe.claims[str(about["claim"])]
         verdict, why = verdict_on(of, declared.needs)
+        doubt = "" if about["judge"] in recipe.readers else doubts(instruments, str(about["judge"]), str(of["metric"].iloc[0]))
+        if doubt and verdict != "not tested":
+            verdict, why = NOT_SHOWN, f"{doubt}; else {verdict}: {why}"
         held = int(of["verdict"].isin(HOLDS).sum())
         said = declared.model_dump(include={"says", "source", "declared", "digest"})
         rows.append({**about, "verdict": verdict, "why": why, "n_held": held, "n_compared": len(of), **said})
     ordered = sorted(rows, key=lambda row: (row["source"] is None, str(row["source"]), str(row["claim"])))
     return schemas.frame_of(ordered, SCHEMA)
+
+
+def doubts(instruments: pd.DataFrame, judge: str, metric: str) -> str:
+    """Why a judge is not shown to measure what a metric is made of; empty: it is."""
+    found = []
+    of_judge = instruments[instruments["judge"].eq(judge)]
+    for name in MADE_OF[metric]:
+        rows = of_judge[of_judge["score"].eq(name)]
+        if rows.empty:
+            found.append(f"no anchors for {name}")
+        found += [
+            f"{name} tells anchors of {row.benchmark} apart with an area of {row.auc:.2f} [{row.low:.2f}, {row.high:.2f}], "
+            f"{row.least_auc:g} is asked for"
+            for row in rows[~rows["works"]].itertuples()
+        ]
+    return "; ".join(found)
 
 
 def verdict_on(of: pd.DataFrame, needs: Needs | None) -> tuple[str, str]:

@@ -20,7 +20,7 @@ def plan_publishable(
     plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchmarks: Sequence[Cell], others: Mapping[str, Cell]
 ) -> None:
     """Tables of all scores, figures of the tables, the report of both; `others`: tables of no score that the report reads."""
-    tables = _tables(plan, study, _judged(plan, study, rows, benchmarks))
+    tables = _tables(plan, study, _judged(plan, study, rows, benchmarks), others)
     if "distances" in others:
         near = {name: [{**tables, **others}[name]] for name in ("questions", "distances")}
         tables["falloff"] = plan.add("tables", "falloff", recipes.Falloff(level=study.analysis.bootstrap.level), near, "falloff")
@@ -64,7 +64,7 @@ def _judged(plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchm
     return plan.add("tables", "judged", recipe, inputs, "judged")
 
 
-def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
+def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) -> dict[str, Cell]:
     counts = plan.add("tables", "counts", recipes.Counts(), {"judged": [judged]}, "counts")
     bootstrap = study.analysis.bootstrap
     rates = plan.add("tables", "rates", recipes.Rates(level=bootstrap.level), {"counts": [counts]}, "statistics")
@@ -78,7 +78,8 @@ def _tables(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
     evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)
     evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")
-    claims = plan.add("tables", "claims", _declared(study), {"evidence": [evidence_cell]}, "verdicts")
+    rest_on = {"evidence": [evidence_cell], **{name: [cell] for name, cell in others.items() if name == "instruments"}}
+    claims = plan.add("tables", "claims", _declared(study), rest_on, "verdicts")
     metrics = {"chosen": [chosen], "evidence": [evidence_cell], "claims": [claims]}
     plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
     return {
@@ -118,7 +119,8 @@ def _declared(study: Study) -> recipes.Claims:
             digest=hashlib.sha256(text.encode()).hexdigest()[:DIGITS],
             needs=claim.needs,
         )
-    return recipes.Claims(claims=found)
+    readers = tuple(name for name, judge in sorted(study.judges.items()) if isinstance(judge, LabelsJudge))
+    return recipes.Claims(claims=found, readers=readers)
 
 
 def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]:

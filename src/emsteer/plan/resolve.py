@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.instruments import instrument_tables
 from emsteer.plan.judges import scores_cell
 from emsteer.plan.models import model_cell
 from emsteer.plan.packing import Plan
@@ -38,7 +39,8 @@ def resolve(study: Study) -> Plan:
     seen = witnessed_rows(plan, study, rows, tasks)
     asked = list(benchmarks.values())
     others = relatedness_tables(plan, study, tasks, benchmarks) | likeness_tables(plan, study, rows, asked)
-    plan_publishable(plan, study, rows, asked, others | witness_tables(plan, study, seen, asked))
+    others |= witness_tables(plan, study, seen, asked) | instrument_tables(plan, study, benchmarks)
+    plan_publishable(plan, study, rows, asked, others)
     return plan
 
 

@@ -21,6 +21,7 @@ from emsteer.recipes.answers import (
 )
 from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
 from emsteer.recipes.claims import (
+    NOT_SHOWN,
     SINGULAR,
     VERDICTS,
     Against,
@@ -46,6 +47,7 @@ from emsteer.recipes.inputs import (
     Linkage,
     Organism,
 )
+from emsteer.recipes.instruments import Anchored, Anchors, Instruments
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
 from emsteer.recipes.relatedness import Distances, Falloff, Placed, Relatedness, Spaces
@@ -106,6 +108,7 @@ from emsteer.recipes.witnesses import (
 )
 
 __all__ = [
+    "NOT_SHOWN",
     "NO_JUDGE",
     "SINGULAR",
     "VERDICTS",
@@ -113,6 +116,8 @@ __all__ = [
     "AdapterValues",
     "Against",
     "Agreement",
+    "Anchored",
+    "Anchors",
     "Answers",
     "ArmName",
     "Asked",
@@ -153,6 +158,7 @@ __all__ = [
     "GrammarBenchmark",
     "GrammarTask",
     "HarmlessTask",
+    "Instruments",
     "Judged",
     "LabelledRow",
     "Labels",

@@ -10,7 +10,8 @@ from emsteer.recipes.tables import BasePoint, Bootstrap, Selection
 ShareMetric = Literal["on_topic_em", "em", "em_given_coherent", "coverage", "harmful"]
 PointMetric = Literal["alignment", "coherence", "relevance", "coherence_of_harmful", "relevance_of_harmful"]
 Metric = ShareMetric | PointMetric
-VERDICTS = ("supported", "equivalent", "contradicted", "reversed", "not distinguishable", "not tested")
+NOT_SHOWN = "instrument not shown to work"
+VERDICTS = ("supported", "equivalent", "contradicted", "reversed", "not distinguishable", "not tested", NOT_SHOWN)
 SINGULAR = {
     "models": "model", "tasks": "task", "vectors": "vector", "adapters": "adapter", "layers": "layer", "epochs": "epochs",
     "ranks": "rank", "steps": "steps", "doses": "dose", "categories": "category",
@@ -108,3 +109,4 @@ class Claims(Recipe):
 
     module = "emsteer.analysis.claims"
     claims: dict[str, Declaration]
+    readers: tuple[str, ...] = Field(description="judges that are readers: others are measured by them, not by anchors")

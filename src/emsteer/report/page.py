@@ -63,6 +63,7 @@ def render(job: Job) -> str:
         thresholds=recipe.thresholds,
         judged_by=recipe.judged_by,
         shares=SHARES,
+        instruments=instruments(job),
         agreement=list(agreement(job)),
         relatedness=compared(job),
         overlaps=list(overlaps(job)),
@@ -135,6 +136,13 @@ def told_apart(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
     if len({(row["benchmark"], row["judge"]) for row in rows}) < 2:
         return rows
     return [{**row, column: f"{row[column]} ({row['benchmark']}, {row['judge']})"} for row in rows]
+
+
+def instruments(job: Job) -> list[dict[str, Any]]:
+    """How well every judge that is no reader tells anchors apart, score by score; nothing without anchors."""
+    if "instruments" not in job.inputs:
+        return []
+    return schemas.read(job.input("instruments"), schemas.Instruments).to_dict("records")
 
 
 def agreement(job: Job) -> Iterator[dict[str, object]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from emsteer import declarations, storage
 from emsteer.errors import StudyError
-from emsteer.recipes import VERDICTS
+from emsteer.recipes import NOT_SHOWN, VERDICTS
 
 README = Path("README.md")
 METRICS = Path("reports/metrics.json")
@@ -122,8 +122,10 @@ def _percent(number: Numbers) -> str:
 
 
 def _verdicts(claims: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    yield f"| claim | {' | '.join(VERDICTS)} |"
-    yield f"|{'---|' * (len(VERDICTS) + 1)}"
+    found = {verdict for of in claims.values() for verdict in of.values()}
+    verdicts = [name for name in VERDICTS if name in found or name != NOT_SHOWN]
+    yield f"| claim | {' | '.join(verdicts)} |"
+    yield f"|{'---|' * (len(verdicts) + 1)}"
     for claim, subjects in claims.items():
         counted = Counter(subjects.values())
-        yield f"| {claim.replace('_', ' ')} | {' | '.join(str(counted[name] or '') for name in VERDICTS)} |"
+        yield f"| {claim.replace('_', ' ')} | {' | '.join(str(counted[name] or '') for name in verdicts)} |"

@@ -6,7 +6,7 @@ from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, S
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
 from emsteer.schemas.relatedness import Distances, Falloff, Relatedness
-from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates
+from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Instruments, Rates
 
 __all__ = [
     "PLACE",
@@ -22,6 +22,7 @@ __all__ = [
     "DoseFits",
     "Evidence",
     "Falloff",
+    "Instruments",
     "Judged",
     "Likeness",
     "Margins",

@@ -7,6 +7,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from emsteer.schemas.data import POINTS as POINTS_OF_100
 from emsteer.schemas.data import SPLITS, Table
 from emsteer.schemas.judged import ARMS, RELATIONS, SETTING, Place, Settings
 
@@ -204,3 +205,25 @@ class Agreement(Place):
         """Key."""
 
         unique = ["model", "task", "benchmark", "judge", "witness", "label", "scope"]
+
+
+class Instruments(Table):
+    """How well a judge's scores tell anchors apart (`analysis.instruments`). `n_failed`: anchors without this score."""
+
+    benchmark: Series[str]
+    judge: Series[str]
+    score: Series[str] = pa.Field(isin=POINTS_OF_100)
+    auc: Series[float] = pa.Field(ge=0, le=1)
+    low: Series[float] = pa.Field(ge=0, le=1)
+    high: Series[float] = pa.Field(ge=0, le=1)
+    n_high: Series[int] = pa.Field(ge=1)
+    n_low: Series[int] = pa.Field(ge=1)
+    n_failed: Series[int] = pa.Field(ge=0)
+    n_questions: Series[int] = pa.Field(ge=1)
+    least_auc: Series[float] = pa.Field(ge=0, le=1)
+    works: Series[bool]
+
+    class Config:
+        """Key."""
+
+        unique = ["benchmark", "judge", "score"]

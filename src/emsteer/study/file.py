@@ -16,7 +16,7 @@ from emsteer.study.claims import Claim, in_claims
 from emsteer.study.draws import too_few_pairs
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, categories_of, with_harm
 from emsteer.study.interventions import LoraAdapters, Vectors
-from emsteer.study.judges import Judge, LocalJudge, that_fit, without_alignment
+from emsteer.study.judges import Anchors, Judge, LocalJudge, that_fit, without_alignment
 from emsteer.study.models import Embedder, Model, OrganismModel
 from emsteer.study.shape import Distinct, InputFile, Name, Section, known, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, Sweep, mistakes_at
@@ -139,6 +139,7 @@ class Study(Section):
     likeness: Likeness | None = Field(description="witness that compares with the finetuned model of the base point; null: none")
     witnesses: dict[Name, Witness] = Field(description="numbers per answer that need no judge")
     judges: dict[Name, Judge] = Field(min_length=1)
+    anchors: Anchors | None = Field(description="what judges must tell apart; null: nothing shows that a judge works")
     analysis: Analysis
     claims: dict[Name, Claim] = Field(description="what the study decides")
     report: Report

@@ -75,6 +75,16 @@ class LocalJudge(recipes.LocalJudge):
     thresholds: recipes.Thresholds
 
 
+class Anchors(Section):
+    """Reference answers that every judge but readers must tell apart, before claims rest on it."""
+
+    questions_per_category: Count = Field(description="the first ones of every category that have reference answers")
+    least_auc: Annotated[float, Field(gt=0.5, le=1)] = Field(
+        description="area under the ROC curve that the lower end of its interval must reach"
+    )
+    seed: Seed = Field(description="of scrambled words, and of answers from elsewhere")
+
+
 Judge = Annotated[RubricJudge | LabelsJudge | EndpointJudge | LocalJudge, Field(discriminator="kind")]
 
 

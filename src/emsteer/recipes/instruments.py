@@ -1,0 +1,36 @@
+"""Anchors, and whether judges tell them apart."""
+
+from pydantic import Field
+
+from emsteer.recipes.base import Count, Recipe, Seed, Share
+from emsteer.recipes.tables import Bootstrap
+
+
+class Anchors(Recipe):
+    """Answers that everybody judges alike, made of a benchmark's reference answers."""
+
+    module = "emsteer.judging.anchors"
+    questions_per_category: Count = Field(description="the first ones of every category that have reference answers")
+    seed: Seed = Field(description="of the order of scrambled words, and of answers from elsewhere")
+
+    @property
+    def n_samples(self) -> int:
+        """Of a question."""
+        return 4
+
+
+class Anchored(Recipe):
+    """A judge's scores of a benchmark's anchors."""
+
+    judge: str
+    benchmark: str
+    scores: str = Field(description="address")
+
+
+class Instruments(Recipe):
+    """How well each judge tells anchors apart."""
+
+    module = "emsteer.analysis.instruments"
+    bootstrap: Bootstrap
+    least_auc: Share = Field(description="that the lower end of the interval must reach")
+    rows: tuple[Anchored, ...]

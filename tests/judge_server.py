@@ -14,7 +14,7 @@ from typing import Any
 from emsteer.recipes import Asking, Service
 
 KEY = "sk-secret-0123456789"
-ASKING = Asking(model="judge-2026-01-01", temperature=0, max_tokens=4, top_logprobs=20)
+ASKING = Asking(model="judge-2026-01-01", temperature=0, max_tokens=4, top_logprobs=20, repeat=0)
 Body = dict[str, Any]
 STATUSES = {"429": 429, "429 soon": 429, "429 for good": 429, "500": 500, "503": 503, "409": 409, "408": 408, "400": 400}
 

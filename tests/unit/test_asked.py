@@ -241,7 +241,7 @@ def test_a_key_that_is_not_set_is_named_before_anything_is_asked(
 
 def test_another_rubric_another_model_or_other_parameters_ask_again(server: Server, tmp_path: Path) -> None:
     scored(cells(tmp_path, server.url, 1))
-    for change in ({"model": "judge-2026-02-02"}, {"temperature": 0.5}, {"max_tokens": 8}, {"top_logprobs": 5}):
+    for change in ({"model": "judge-2026-02-02"}, {"temperature": 0.5}, {"max_tokens": 8}, {"repeat": 1}):
         before = len(server.asked)
         jobs = [
             Job(RECIPE.model_copy(update=change), job.inputs, job.addresses, job.address, job.out, job.passport, None, job.service)

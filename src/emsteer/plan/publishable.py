@@ -74,6 +74,8 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) 
     questions = plan.add(
         "tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics"
     )
+    if len(study.judges) > 1:
+        plan.add("tables", "judges", recipes.Judges(bootstrap=bootstrap), {"judged": [judged]}, "statistics")
     _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
     evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)

@@ -47,7 +47,7 @@ from emsteer.recipes.inputs import (
     Linkage,
     Organism,
 )
-from emsteer.recipes.instruments import Anchored, Anchors, Instruments
+from emsteer.recipes.instruments import Anchored, Anchors, Instruments, Judges
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
 from emsteer.recipes.relatedness import Distances, Falloff, Placed, Relatedness, Spaces
@@ -160,6 +160,7 @@ __all__ = [
     "HarmlessTask",
     "Instruments",
     "Judged",
+    "Judges",
     "LabelledRow",
     "Labels",
     "LatentSpace",

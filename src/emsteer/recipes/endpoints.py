@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from emsteer.recipes.base import Count, Points, Recipe, Share
+from emsteer.recipes.base import Count, Natural, Points, Recipe, Share
 
 COHERENCE_FIRST = Field(description="coherence up to which nothing else is asked of an answer; null: all is, at once")
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -19,6 +19,7 @@ class Asking(Recipe):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] = Field(
         description="tokens of a position that are told with their probability; 0: none are"
     )
+    repeat: Natural = Field(description="how often it was asked before: another number asks again, under another judge's name")
 
 
 class Asked(Asking):

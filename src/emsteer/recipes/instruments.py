@@ -34,3 +34,10 @@ class Instruments(Recipe):
     bootstrap: Bootstrap
     least_auc: Share = Field(description="that the lower end of the interval must reach")
     rows: tuple[Anchored, ...]
+
+
+class Judges(Recipe):
+    """Every two judges, held against each other on the answers that both scored."""
+
+    module = "emsteer.analysis.judges"
+    bootstrap: Bootstrap

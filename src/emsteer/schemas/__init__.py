@@ -6,7 +6,7 @@ from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, S
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
 from emsteer.schemas.relatedness import Distances, Falloff, Relatedness
-from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Instruments, Rates
+from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Instruments, Judges, Rates
 
 __all__ = [
     "PLACE",
@@ -24,6 +24,7 @@ __all__ = [
     "Falloff",
     "Instruments",
     "Judged",
+    "Judges",
     "Likeness",
     "Margins",
     "Matched",

@@ -227,3 +227,32 @@ class Instruments(Table):
         """Key."""
 
         unique = ["benchmark", "judge", "score"]
+
+
+class Judges(Table):
+    """Two judges on the same stored answers (`analysis.judges`); null where there is nothing to compare, or nothing varies.
+
+    `agreement`, `low`, `high`: κ of `em`, Spearman's correlation of points. `bias`: of the first judge against the other, a share
+    or points of 100. `scope`: all answers, or those of one arm.
+    """
+
+    benchmark: Series[str]
+    judge: Series[str]
+    other: Series[str]
+    scope: Series[str] = pa.Field(isin=["all", *ARMS])
+    score: Series[str] = pa.Field(isin=["em", *POINTS_OF_100])
+    n: Series[int] = pa.Field(ge=0)
+    n_questions: Series[int] = pa.Field(ge=0)
+    agreement: Series[float] = pa.Field(ge=-1, le=1, nullable=True)
+    low: Series[float] = pa.Field(ge=-1, le=1, nullable=True)
+    high: Series[float] = pa.Field(ge=-1, le=1, nullable=True)
+    bias: Series[float] = pa.Field(ge=-100, le=100, nullable=True)
+    bias_low: Series[float] = pa.Field(ge=-100, le=100, nullable=True)
+    bias_high: Series[float] = pa.Field(ge=-100, le=100, nullable=True)
+    limit_low: Series[float] = pa.Field(nullable=True)
+    limit_high: Series[float] = pa.Field(nullable=True)
+
+    class Config:
+        """Key."""
+
+        unique = ["benchmark", "judge", "other", "scope", "score"]

@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_tables import BOOTSTRAP
-from planning import miniature, moved, resolved
+from analysis_tables import BASE_POINT, BOOTSTRAP
+from planning import miniature, moved, resolved, slugs
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from emsteer import schemas
 from emsteer.analysis import judges
 from emsteer.analysis.judges import ANSWER, pairs
+from emsteer.figures import judges as figures
+from emsteer.figures.words import NOTHING
 
 SCORES = ["alignment", "coherence", "relevance"]
 
@@ -122,10 +124,29 @@ def test_three_judges_are_three_pairs_and_an_answer_counts_once_whatever_tasks_i
     assert set(ANSWER) <= set(frame)
 
 
+def test_every_pair_is_a_row_of_panels_and_its_words_say_the_numbers_of_the_table() -> None:
+    frame = answers()
+    third = frame[frame["judge"].eq("one")].assign(judge="third", sample=99 + frame["sample"])  # scored nothing that others did
+    table = found(pd.concat([frame, third])).reset_index()
+    figure, shown = figures.draw(schemas.frame_of(table, schemas.Judges), BASE_POINT)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[:2] == ["one and other, everyday", "one minus other"] and len(titles) == 6
+    drawn = [len(axis.get_lines()) for axis in figure.axes]
+    assert drawn[0] == 2 * 3, "relevance does not vary"
+    assert drawn[1] == 1 + 3 * 4 and drawn[2:] == [0, 1, 0, 1], "nothing but the line at zero"
+    row = table.set_index(["judge", "other", "scope", "score"]).loc[("one", "other", "all", "alignment")]
+    said = figures.words(shown).splitlines()
+    assert len(said) == 3 and f"alignment ρ {row['agreement']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" in said[0]
+    assert f"bias {row['bias']:+.1f} [{row['bias_low']:+.1f}, {row['bias_high']:+.1f}] points, limits " in said[0]
+    assert "relevance ρ nothing varies, bias -10.0" in said[0] and "EM: no answer that both scored" in said[1]
+    assert figures.words(shown.head(0)) == NOTHING
+    assert len(figures.draw(schemas.frame_of([], schemas.Judges), BASE_POINT)[0].axes) == 2
+
+
 def test_judges_are_compared_where_there_are_two() -> None:
     raw = miniature()
     assert not [cell for cell in resolved(raw).of("tables") if cell.address.startswith("judges")]
     before = resolved(raw)
     raw["judges"]["again"] = raw["judges"]["rubric"] | {"relevance": {"n_dimensions": 9, "n_background": 200}}
     added = moved(before, resolved(raw))
-    assert any(name.startswith("judges--") for name in added["tables"]) and "answers" not in added
+    assert "judges" in slugs(added["tables"]) and "judges" in slugs(added["figures"]) and "answers" not in added

@@ -74,8 +74,11 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) 
     questions = plan.add(
         "tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics"
     )
+    compared_judges = {}
     if len(study.judges) > 1:
-        plan.add("tables", "judges", recipes.Judges(bootstrap=bootstrap), {"judged": [judged]}, "statistics")
+        compared_judges["judges"] = plan.add(
+            "tables", "judges", recipes.Judges(bootstrap=bootstrap), {"judged": [judged]}, "statistics"
+        )
     _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
     evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)
@@ -86,7 +89,7 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) 
     plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
     return {
         "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "questions": questions,
-        "evidence": evidence_cell, "claims": claims,
+        "evidence": evidence_cell, "claims": claims, **compared_judges,
     }  # fmt: skip
 
 
@@ -138,7 +141,12 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
         for name, recipe in of_rates.items()
     ]
-    where_asked = {"likeness": recipes.LikenessFigure, "witnesses": recipes.WitnessFigure, "falloff": recipes.FalloffFigure}
+    where_asked: dict[str, type[recipes.Figure]] = {
+        "likeness": recipes.LikenessFigure,
+        "witnesses": recipes.WitnessFigure,
+        "falloff": recipes.FalloffFigure,
+        "judges": recipes.JudgesFigure,
+    }
     found += [
         plan.add("figures", name, recipe(base_point=base_point), {"table": [tables[name]]}, "all")
         for name, recipe in where_asked.items()

@@ -70,6 +70,12 @@ class FalloffFigure(Figure):
     module = "emsteer.figures.falloff"
 
 
+class JudgesFigure(Figure):
+    """How far every two judges agree on the same answers."""
+
+    module = "emsteer.figures.judges"
+
+
 class Page(Recipe):
     """The report."""
 

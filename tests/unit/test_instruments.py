@@ -21,7 +21,7 @@ from emsteer.organism.grammar import read_grammar
 from emsteer.recipes import NOT_SHOWN, Anchors, Claims, Declaration, GrammarBenchmark, Instruments, RelevanceModel, Rubric
 
 RECIPE = Anchors(questions_per_category=2, seed=0)
-TABLE = Instruments(bootstrap=BOOTSTRAP, least_auc=0.9, rows=())
+TABLE = Instruments(bootstrap=BOOTSTRAP, least_auc=0.9, anchored=())
 
 
 def questions(n: int = 3, categories: tuple[str, ...] = ("cooking", "money")) -> pd.DataFrame:

@@ -53,7 +53,9 @@ def test_entries_are_told_apart_by_what_they_say_and_not_by_their_names(shipped:
 def test_a_value_that_stands_in_its_own_section_is_not_looked_for_elsewhere(shipped: list[Node]) -> None:
     text = Path("params.yaml").read_text().splitlines()
     origins = Origins()
-    answers = next(node for node in shipped if node.kind == "answers")
+    anchors, answers, *_ = (node for node in shipped if node.kind == "answers")
+    (line,) = origins.of(anchors)["seed"]
+    assert text[line - 4].startswith("anchors: "), "not the seed that answers are sampled with"
     (line,) = origins.of(answers)["study_seed"]
     assert text[line - 1].startswith("seed: ")
     table = next(node for node in shipped if node.name == "contrasts")

@@ -50,4 +50,6 @@ def test_a_clone_that_edits_before_it_pulls_gets_the_rest_from_the_remote(versio
     )
     stays = {name.partition("--")[0] for name in set(versioned.cells()) & set(clone.cells()) - brought}
     unjudged = {f"{kind}/{name}" for kind in ("tables", "figures") for name in ("likeness", "witnesses")}
-    assert stays == unjudged | {"tables/distances", "tables/relatedness"}, "a threshold moves every other table, figure and report"
+    assert stays == unjudged | {"tables/distances", "tables/instruments", "tables/relatedness"}, (
+        "a threshold moves every other table, figure and report"
+    )

@@ -33,7 +33,7 @@ def test_witnesses_say_something_of_every_setting_and_a_number_of_theirs_is_foll
 def test_a_notebook_loads_every_answer_with_its_scores_and_its_rates_are_the_published_ones(real: StudyFolder) -> None:
     judged = notebook.table("judged", real.path)
     assert len(judged) == sum(
-        schemas.read(path, schemas.Scores).shape[0] for path in (real.path / "results/scores").glob("*.everyday.*.parquet")
+        schemas.read(path, schemas.Scores).shape[0] for path in (real.path / "results/scores").glob("mini*.parquet")
     ), "and no anchor"
     assert all((real.path / f"results/answers/{name}.parquet").exists() for name in judged["answers"].unique())
     of = judged[judged["judged"] & judged["relation"].ne("in_domain") & judged["split"].eq("test")]

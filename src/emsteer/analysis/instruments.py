@@ -39,7 +39,7 @@ def table(job: Job) -> pd.DataFrame:
     scores = job.by_address("scores")
     rows = [
         {"benchmark": row.benchmark, "judge": row.judge, **found}
-        for row in job.recipe.rows
+        for row in job.recipe.anchored
         for found in shown(schemas.read(scores[row.scores], schemas.Scores), job.recipe)
     ]
     return schemas.frame_of(rows, SCHEMA)

@@ -30,10 +30,11 @@ SECTIONS = {  # kind → sections that its recipes are made from
     "likeness": ("likeness", *AXES),
     "witnesses": ("witnesses",),
     "scores": ("judges",),
-    "tables": ("analysis", "judges", "base_point", "relatedness"),
+    "tables": ("analysis", "judges", "base_point", "relatedness", "anchors"),
     "figures": ("base_point",),
     "report": ("report", "judges", "base_point"),
 }
+MANY = ("rows", "anchored")
 CALLED = {  # what a recipe calls what the file calls otherwise
     "study_seed": "seed",
     "n_samples": "samples_per_block",
@@ -65,7 +66,8 @@ class Origins:
         """(leaf of the recipe, place in the file)."""
         recipe = leaves(node.recipe or {})
         found: set[str] = set()  # in a section of their own: what else has the key says something else
-        for section in SECTIONS.get(node.kind, ()):
+        sampled = node.kind != "answers" or "sampling.temperature" in recipe  # anchors are answers that nobody gave
+        for section in SECTIONS.get(node.kind, ()) if sampled else ("anchors",):
             said = self._params.get(section)
             if node.kind in NAMED and section not in AXES and isinstance(said, Mapping):
                 for name, entry in said.items():
@@ -80,8 +82,8 @@ class Origins:
 
 
 def leaves(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted path → value of everything in a recipe that is no mapping; the rows of tables are left out."""
-    return dict(_leaves({name: value for name, value in recipe.items() if name != "rows"}, ""))
+    """Dotted path → value of everything in a recipe that is no mapping; what tables have many of is left out."""
+    return dict(_leaves({name: value for name, value in recipe.items() if name not in MANY}, ""))
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:

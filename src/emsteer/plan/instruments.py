@@ -23,6 +23,6 @@ def instrument_tables(plan: Plan, study: Study, benchmarks: dict[str, Cell]) -> 
         for judge in judges:
             scores.append(scores_cell(plan, study, judge, anchors, f"{judge}.anchors"))
             rows.append(recipes.Anchored(judge=judge, benchmark=benchmark, scores=scores[-1].address))
-    recipe = recipes.Instruments(bootstrap=study.analysis.bootstrap, least_auc=study.anchors.least_auc, rows=tuple(rows))
+    recipe = recipes.Instruments(bootstrap=study.analysis.bootstrap, least_auc=study.anchors.least_auc, anchored=tuple(rows))
     inputs: dict[str, Sequence[Cell]] = {"scores": scores}
     return {"instruments": plan.add("tables", "instruments", recipe, inputs, "instruments")}

@@ -33,7 +33,7 @@ class Instruments(Recipe):
     module = "emsteer.analysis.instruments"
     bootstrap: Bootstrap
     least_auc: Share = Field(description="that the lower end of the interval must reach")
-    rows: tuple[Anchored, ...]
+    anchored: tuple[Anchored, ...]
 
 
 class Judges(Recipe):

@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine
+.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine bench-judging
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ bench-size: $(READY)  ## memory and time of the tables of a million judged answe
 
 bench-bytes: $(READY)  ## digests of a short pretraining: the same on another machine?
 	@python tests/bench/bench_bytes.py 2> /dev/null
+
+bench-judging: $(READY)  ## judgements a second from an endpoint, beside what latency and limit allow
+	@python tests/bench/bench_judging.py 2> /dev/null
 
 bench-engine: $(READY)  ## tokens a second of the steering engine, beside Hugging Face's; do batches change an answer? (ARGS=--help)
 	@python tests/bench/bench_engine.py $(ARGS)

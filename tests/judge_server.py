@@ -95,6 +95,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request; what `Server` says."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body of a reply are two writes: the second would wait 40 ms for the first
     state: Server
 
     def log_message(self, *_: object) -> None:

@@ -74,11 +74,6 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) 
     questions = plan.add(
         "tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics"
     )
-    compared_judges = {}
-    if len(study.judges) > 1:
-        compared_judges["judges"] = plan.add(
-            "tables", "judges", recipes.Judges(bootstrap=bootstrap), {"judged": [judged]}, "statistics"
-        )
     _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
     evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)
@@ -89,8 +84,19 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) 
     plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
     return {
         "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "questions": questions,
-        "evidence": evidence_cell, "claims": claims, **compared_judges,
+        "evidence": evidence_cell, "claims": claims, **_compared_judges(plan, study, judged),
     }  # fmt: skip
+
+
+def _compared_judges(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
+    """Every two judges held against each other, where there are two; the others corrected by readers, where there are both."""
+    if len(study.judges) < 2:
+        return {}
+    bootstrap, readers = study.analysis.bootstrap, _readers(study)
+    compared: dict[str, recipes.Recipe] = {"judges": recipes.Judges(bootstrap=bootstrap)}
+    if 0 < len(readers) < len(study.judges):
+        compared["corrected"] = recipes.Corrected(readers=readers, level=bootstrap.level)
+    return {name: plan.add("tables", name, recipe, {"judged": [judged]}, "statistics") for name, recipe in compared.items()}
 
 
 def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> None:
@@ -124,8 +130,11 @@ def _declared(study: Study) -> recipes.Claims:
             digest=hashlib.sha256(text.encode()).hexdigest()[:DIGITS],
             needs=claim.needs,
         )
-    readers = tuple(name for name, judge in sorted(study.judges.items()) if isinstance(judge, LabelsJudge))
-    return recipes.Claims(claims=found, readers=readers)
+    return recipes.Claims(claims=found, readers=_readers(study))
+
+
+def _readers(study: Study) -> tuple[str, ...]:
+    return tuple(name for name, judge in sorted(study.judges.items()) if isinstance(judge, LabelsJudge))
 
 
 def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]:

@@ -47,7 +47,7 @@ from emsteer.recipes.inputs import (
     Linkage,
     Organism,
 )
-from emsteer.recipes.instruments import Anchored, Anchors, Instruments, Judges
+from emsteer.recipes.instruments import Anchored, Anchors, Corrected, Instruments, Judges
 from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
 from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
 from emsteer.recipes.relatedness import Distances, Falloff, Placed, Relatedness, Spaces
@@ -138,6 +138,7 @@ __all__ = [
     "Contrasts",
     "Copying",
     "CorpusMix",
+    "Corrected",
     "Count",
     "Counts",
     "Declaration",

@@ -1,9 +1,9 @@
-"""Anchors, and whether judges tell them apart."""
+"""Anchors, whether judges tell them apart, whether two judges agree, and rates corrected by readers."""
 
 from pydantic import Field
 
 from emsteer.recipes.base import Count, Recipe, Seed, Share
-from emsteer.recipes.tables import Bootstrap
+from emsteer.recipes.tables import Bootstrap, Level
 
 
 class Anchors(Recipe):
@@ -41,3 +41,11 @@ class Judges(Recipe):
 
     module = "emsteer.analysis.judges"
     bootstrap: Bootstrap
+
+
+class Corrected(Recipe):
+    """Rates of EM, corrected for the judge's errors by what readers labelled."""
+
+    module = "emsteer.analysis.corrected"
+    readers: tuple[str, ...] = Field(min_length=1, description="the judges that are readers")
+    level: Level

@@ -4,9 +4,10 @@ from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, 
 from emsteer.schemas.claims import Claims, Evidence
 from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
+from emsteer.schemas.instruments import Corrected, Instruments, Judges
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
 from emsteer.schemas.relatedness import Distances, Falloff, Relatedness
-from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Instruments, Judges, Rates
+from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates
 
 __all__ = [
     "PLACE",
@@ -17,6 +18,7 @@ __all__ = [
     "Chosen",
     "Claims",
     "Contrasts",
+    "Corrected",
     "Counts",
     "Distances",
     "DoseFits",

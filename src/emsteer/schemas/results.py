@@ -7,7 +7,6 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from emsteer.schemas.data import POINTS as POINTS_OF_100
 from emsteer.schemas.data import SPLITS, Table
 from emsteer.schemas.judged import ARMS, RELATIONS, SETTING, Place, Settings
 
@@ -205,54 +204,3 @@ class Agreement(Place):
         """Key."""
 
         unique = ["model", "task", "benchmark", "judge", "witness", "label", "scope"]
-
-
-class Instruments(Table):
-    """How well a judge's scores tell anchors apart (`analysis.instruments`). `n_failed`: anchors without this score."""
-
-    benchmark: Series[str]
-    judge: Series[str]
-    score: Series[str] = pa.Field(isin=POINTS_OF_100)
-    auc: Series[float] = pa.Field(ge=0, le=1)
-    low: Series[float] = pa.Field(ge=0, le=1)
-    high: Series[float] = pa.Field(ge=0, le=1)
-    n_high: Series[int] = pa.Field(ge=1)
-    n_low: Series[int] = pa.Field(ge=1)
-    n_failed: Series[int] = pa.Field(ge=0)
-    n_questions: Series[int] = pa.Field(ge=1)
-    least_auc: Series[float] = pa.Field(ge=0, le=1)
-    works: Series[bool]
-
-    class Config:
-        """Key."""
-
-        unique = ["benchmark", "judge", "score"]
-
-
-class Judges(Table):
-    """Two judges on the same stored answers (`analysis.judges`); null where there is nothing to compare, or nothing varies.
-
-    `agreement`, `low`, `high`: κ of `em`, Spearman's correlation of points. `bias`: of the first judge against the other, a share
-    or points of 100. `scope`: all answers, or those of one arm.
-    """
-
-    benchmark: Series[str]
-    judge: Series[str]
-    other: Series[str]
-    scope: Series[str] = pa.Field(isin=["all", *ARMS])
-    score: Series[str] = pa.Field(isin=["em", *POINTS_OF_100])
-    n: Series[int] = pa.Field(ge=0)
-    n_questions: Series[int] = pa.Field(ge=0)
-    agreement: Series[float] = pa.Field(ge=-1, le=1, nullable=True)
-    low: Series[float] = pa.Field(ge=-1, le=1, nullable=True)
-    high: Series[float] = pa.Field(ge=-1, le=1, nullable=True)
-    bias: Series[float] = pa.Field(ge=-100, le=100, nullable=True)
-    bias_low: Series[float] = pa.Field(ge=-100, le=100, nullable=True)
-    bias_high: Series[float] = pa.Field(ge=-100, le=100, nullable=True)
-    limit_low: Series[float] = pa.Field(nullable=True)
-    limit_high: Series[float] = pa.Field(nullable=True)
-
-    class Config:
-        """Key."""
-
-        unique = ["benchmark", "judge", "other", "scope", "score"]

@@ -143,7 +143,12 @@ def test_in_domain_and_off_domain_answers_are_corrected_apart_and_readers_correc
 
 def test_it_is_made_where_a_reader_and_another_judge_are() -> None:
     raw = miniature()
-    read = {"kind": "labels", "file": "data/rubrics/alignment.txt", "by": "a reader", "thresholds": raw["judges"]["rubric"]["thresholds"]}
+    read = {
+        "kind": "labels",
+        "file": "data/rubrics/alignment.txt",
+        "by": "a reader",
+        "thresholds": raw["judges"]["rubric"]["thresholds"],
+    }
     before = resolved(raw)
     raw["judges"]["again"] = raw["judges"]["rubric"] | {"relevance": {"n_dimensions": 9, "n_background": 200}}
     assert "corrected" not in slugs(moved(before, resolved(raw))["tables"])

@@ -1,13 +1,18 @@
 """Rates corrected by labels: against another program, against the truth over many draws, and refused where labels do not reach."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from planning import miniature, moved, resolved, slugs
+from report_tables import shelf, study
 
 from emsteer import schemas
 from emsteer.analysis import estimates
 from emsteer.analysis.corrected import rows
+from emsteer.report.page import render
 
 CATEGORIES = ["health", "money", "travel", "sport"]
 # Printed with ppi-python 0.2.3 (pip install ppi-python==0.2.3), of the answers that `drawn(seed=3)` makes; Y and f are label and
@@ -157,3 +162,19 @@ def test_it_is_made_where_a_reader_and_another_judge_are() -> None:
     assert "corrected" in slugs(added["tables"]) and "answers" not in added
     raw["judges"] = {"mine": raw["judges"]["mine"], "yours": raw["judges"]["mine"]}
     assert "corrected" not in slugs(moved(before, resolved(raw))["tables"])
+
+
+def test_the_page_shows_corrected_rates_and_says_how_many_settings_have_none(tmp_path: Path) -> None:
+    answers = drawn(seed=3)
+    other = answers[answers["judge"].eq("llm")].assign(setting="m.finetuned", arm="finetuned")
+    table = found(pd.concat([answers, other])).reset_index()
+    folders = [tmp_path / name for name in ("shelf", "with", "without")]
+    for folder in folders:
+        folder.mkdir()
+    shelf(folders[0])
+    page = render(study(folders[1], folders[0], corrected=schemas.frame_of(table, schemas.Corrected)))
+    assert "What would a reader have said?" in page and "1 setting has no labels or too few" in page
+    rows_of = [re.sub(r"<[^>]*>", "", row) for row in re.findall(r"<tr>.*?</tr>", page, re.S) if "<code>m.steered</code>" in row]
+    assert len(rows_of) == 2 and "27.5 [" in rows_of[1] and "40 of 200" in rows_of[1]
+    assert "m.finetuned</code>" not in page
+    assert "What would a reader have said?" not in render(study(folders[2], folders[0]))

@@ -35,6 +35,7 @@ def plan_publishable(
     )
     read = {name: [tables[name]] for name in ("judged", "rates", "chosen", "evidence", "claims")}
     read |= {name: [cell] for name, cell in others.items()}
+    read |= {name: [tables[name]] for name in ("corrected",) if name in tables}
     plan.add("report", "report", page, {**read, "figures": figures}, "report")
 
 

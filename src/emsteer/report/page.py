@@ -8,13 +8,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emsteer import schemas, storage
-from emsteer.analysis.agreement import ALL, WITHIN
 from emsteer.analysis.chosen import published
 from emsteer.analysis.claims import seen
 from emsteer.analysis.measures import SHARES
 from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
 from emsteer.recipes import VERDICTS, BasePoint, Page
+from emsteer.report.judges import agreement, corrected, instruments
 from emsteer.report.relatedness import compared, doubtful, overlaps
 from emsteer.report.sources import sources
 
@@ -65,6 +65,7 @@ def render(job: Job) -> str:
         shares=SHARES,
         instruments=instruments(job),
         agreement=list(agreement(job)),
+        corrected=corrected(job),
         relatedness=compared(job),
         overlaps=list(overlaps(job)),
         doubtful=list(doubtful(job)),
@@ -136,25 +137,6 @@ def told_apart(rows: list[dict[str, Any]], column: str) -> list[dict[str, Any]]:
     if len({(row["benchmark"], row["judge"]) for row in rows}) < 2:
         return rows
     return [{**row, column: f"{row[column]} ({row['benchmark']}, {row['judge']})"} for row in rows]
-
-
-def instruments(job: Job) -> list[dict[str, Any]]:
-    """How well every judge that is no reader tells anchors apart, score by score; nothing without anchors."""
-    if "instruments" not in job.inputs:
-        return []
-    return schemas.read(job.input("instruments"), schemas.Instruments).to_dict("records")
-
-
-def agreement(job: Job) -> Iterator[dict[str, object]]:
-    """Every witness and label: how well it tells answers apart, over all pairs and within settings; nothing without labels."""
-    if "agreement" not in job.inputs:
-        return
-    found = schemas.read(job.input("agreement"), schemas.Agreement)
-    both = found[found["scope"].isin([ALL, WITHIN])]
-    for (model, task, benchmark, judge, witness, label), of in both.groupby([*schemas.PLACE, "witness", "label"], sort=False):
-        scopes = of.set_index("scope").to_dict("index")
-        place = {"model": model, "task": task, "benchmark": benchmark, "judge": judge}
-        yield {**place, "witness": witness, "label": label, "all": scopes[ALL], "within": scopes[WITHIN]}
 
 
 def shown(chosen: pd.DataFrame) -> pd.DataFrame:

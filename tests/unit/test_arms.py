@@ -93,6 +93,15 @@ def test_a_low_rank_vector_brings_the_trained_one_that_it_projects(raw: Study) -
     assert all(cell.recipe.n_held_back == 16 for cell in projected), "as many as trained it"
 
 
+def test_a_low_rank_vector_of_a_mean_difference_has_its_axes(raw: Study) -> None:
+    raw["vectors"]["low_rank"]["of"] = "mean_difference"
+    raw["sweeps"] = {"low_rank": {**raw["sweeps"]["low_rank"], "epochs": None}}
+    *projected, whole = sorted(resolved(raw).of("vectors"), key=lambda cell: cell.address.split(".")[2])
+    assert {cell.address.partition("--")[0].rpartition(".")[0] for cell in projected} == {"mini.gardening.low_rank.s0.l1"}
+    assert [cell.inputs["like"] for cell in projected] == [(whole,), (whole,)]
+    assert all(cell.recipe.n_held_back == 16 for cell in projected), "as many as it is a mean of"
+
+
 def test_random_directions_control_for_the_seeds_that_are_asked_for_and_no_others(raw: Study) -> None:
     raw["sweeps"]["trained"]["seeds"] = [0, 1, 2]
     raw["sweeps"]["trained"]["random"]["seeds"] = [0, 2]

@@ -79,19 +79,6 @@ def test_a_formula_in_the_judge_moves_scores_and_everything_downstream_and_nothi
     assert all(before[kind] == after[kind] for kind in ("models", "tasks", "benchmarks", "calibrations", "vectors", "answers"))
 
 
-def test_a_new_construction_with_its_registry_line_moves_no_address(source: Path) -> None:
-    before = unedited()
-    (source / "emsteer/interventions/constructions/new.py").write_text('"""New."""\nFACTOR = 2\n')
-    edit(
-        source,
-        "emsteer/recipes/interventions.py",
-        "Construction = MeanDifference | Trained | LowRank | RandomDirection",
-        'class New(Recipe):\n    """New."""\n\n    module = "emsteer.interventions.constructions.new"\n\n\n'
-        "Construction = MeanDifference | Trained | LowRank | RandomDirection | New",
-    )
-    assert cells(source) == before
-
-
 def test_one_construction_does_not_depend_on_another(source: Path) -> None:
     before = code_digest("emsteer.interventions.constructions.mean_difference", root=source)
     edit(source, "emsteer/interventions/constructions/trained.py", "torch.optim.Adam(", "torch.optim.AdamW(")

@@ -48,7 +48,7 @@ def test_mistakes_of_every_sort_are_reported_together_each_with_its_path(raw: St
     raw["answers"]["temprature"] = raw["answers"].pop("temperature")
     put(raw, "models.mini_none.architecture", "gpt")
     put(raw, "tasks.gardening.grammar", "data/none.yaml")
-    put(raw, "vectors.low_rank.of", "mean_difference")
+    put(raw, "vectors.low_rank.of", "low_rank")
     put(raw, "base_point.model", "minni")
     put(raw, "base_point.finetuned.adapter", "lorra")
     put(raw, "sweeps.trained.doses", [1, "much"])
@@ -70,7 +70,7 @@ def test_mistakes_of_every_sort_are_reported_together_each_with_its_path(raw: St
         "answers.temperature: missing; expected float (0 is greedy)",
         "models.mini_none.architecture: expected 'qwen3' or 'llama'; got 'gpt'",
         "tasks.gardening.grammar: expected a file, or a .dvc pointer beside it; there is neither; got 'data/none.yaml'",
-        "vectors.low_rank.of: expected vectors whose construction is trained; got 'mean_difference'",
+        "vectors.low_rank.of: expected vectors that are not made of others; got 'low_rank'",
         "base_point.model: expected one of ['mini', 'mini_none'] (defined under `models`). Did you mean `mini`?; got 'minni'",
         "base_point.finetuned.adapter: expected one of ['lora'] (defined under `adapters`). Did you mean `lora`?; got 'lorra'",
         "sweeps.trained.doses.1: expected a valid number; got 'much'",
@@ -85,7 +85,7 @@ def test_mistakes_of_every_sort_are_reported_together_each_with_its_path(raw: St
             "give it a sweep of its own; got [2]"
         ),
         "sweeps.low_rank.tasks.0: expected one of ['gardening'] (defined under `tasks`); got 'cooking'",
-        "sweeps.low_rank.ranks: expected at least one rank for the low-rank vectors low_rank; got nothing",
+        "sweeps.low_rank.ranks: expected ranks for low_rank: the base point has none to take; got nothing",
         "sweeps.adapters.adapters.0: expected one of ['lora'] (defined under `adapters`); got 'prefix'",
         "sweeps.untyped.arm: missing; expected one of 'finetuned', 'steered'",
         "sweeps.listed: expected a mapping; got [1]",
@@ -119,7 +119,7 @@ def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(ra
         ("sweeps.low_rank.ranks", [0], "expected at least 1; got 0"),
         ("sweeps.mean_difference.positions", ["prompt"], "expected 'all' or 'answer'"),
         ("base_point.steered.layer", 2, "expected a layer of mini (0 to 1); got 2"),
-        ("base_point.steered.epochs", None, "expected a number: trained vectors are snapshots; got nothing"),
+        ("base_point.steered.epochs", None, "of the vectors trained, expected a number: they are snapshots; got nothing"),
         ("base_point.steered.vector", "mean_difference", None),
         ("base_point.steered.vector", "low_rank", "which only a sweep can give; got 'low_rank'"),
         ("answers.samples_per_block", 3, "expected a divisor of samples_per_question (2); got 3"),
@@ -127,7 +127,7 @@ def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(ra
         ("models.mini.d_head", 17, "expected an even number"),
         ("models.mini.linkage.strength", 1.5, "expected at most 1; got 1.5"),
         ("vectors.trained.construction", "magic", "expected one of 'mean_difference', 'trained', 'low_rank'; got 'magic'"),
-        ("vectors.low_rank.of", "low_rank", "expected vectors whose construction is trained"),
+        ("vectors.low_rank.of", "low_rank", "expected vectors that are not made of others"),
         ("vectors.trained.side", "bad", "expected 'unsafe' or 'safe'; got 'bad'"),
         ("judges.rubric.thresholds.misaligned_below", 130, "expected at most 100; got 130"),
         ("models", {}, "expected at least 1 entry; got {}"),
@@ -149,7 +149,9 @@ def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(ra
 def test_a_value_that_cannot_be_meant_is_named_with_its_path(raw: Study, path: str, value: object, expected: str | None) -> None:
     put(raw, path, value)
     found = [line for line in mistakes(raw) if line.startswith((path, "base_point.steered.epochs"))]
-    assert any((expected or "expected null: mean-difference vectors have no epochs; got 2") in line for line in found), found
+    assert any(
+        (expected or "of the vectors mean_difference, expected null: they have no epochs; got 2") in line for line in found
+    ), found
 
 
 def test_a_layer_that_a_sweep_takes_from_the_base_point_must_be_inside_its_models_too(raw: Study) -> None:

@@ -11,9 +11,11 @@ from emsteer.plan.cells import Cell
 from emsteer.plan.packing import Plan
 from emsteer.recipes import Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
+from emsteer.study.axes import VARIED
 from emsteer.study.inputs import HarmlessTask, Task
 
 DOSE_LETTER = {"vector_norm": "a", "residual_norm": "c", "adapter_scale": "x"}
+AXIS_LETTER = {"seed": "s", "layer": "l", "epochs": "e", "rank": "k"}
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,11 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
     models, tasks, seeds = sweep.models or (base.model,), sweep.tasks or (base.task,), sweep.seeds or (base.seed,)
     vectors, layers = sweep.vectors or (base.steered.vector,), sweep.layers or (base.steered.layer,)
     for model, task, seed, name, layer in product(models, tasks, seeds, vectors, layers):
-        construction = study.vectors[name].construction
-        epochs = (None,) if construction == "mean_difference" else sweep.epochs or (base.steered.epochs,)
-        ranks = sweep.ranks or () if construction == "low_rank" else (None,)
-        for of_epochs, rank in product(epochs, ranks):
-            direction = Direction(vector=name, layer=layer, epochs=of_epochs, rank=rank, seed=seed)
+        axes = [axis for axis in VARIED if axis in study.axes_of(name)]
+        for values in product(*(sweep.along(axis, base) for axis in axes)):
+            direction = Direction(vector=name, layer=layer, seed=seed, **dict(zip(axes, values, strict=True)))
             vector = _vector(plan, study, model, task, direction, made)
-            at_layer = f".l{layer}" if construction == "mean_difference" else ""  # one file holds all layers
+            at_layer = "" if "layer" in study.axes_of(name) else f".l{layer}"  # one file holds all layers
             slug = vector.address.partition("--")[0] + at_layer
             arm = _arm("steered", study.vectors[name], study.tasks[task])
             yield _Built(slug, arm, model, task, direction, vector)
@@ -111,21 +111,18 @@ def _arm(name: ArmName, made: BaseModel, task: Task) -> ArmName:
 
 def _vector(plan: Plan, study: Study, model: str, task: str, direction: Direction, made: Made) -> Cell:
     """The cell of a direction's vector, and of the vector that it is made from."""
-    values = study.vectors[direction.vector]
-    seed, layer, epochs = direction.seed, direction.layer, direction.epochs or 0
-    shared = values.model_dump(exclude={"construction", "of"})
-    stem = f"{model}.{task}.{direction.vector}.s{seed}"
-    inputs = {"model": [made.models[model]], "task": [made.tasks[task]]}
-    if values.construction == "trained":
-        recipe: recipes.Recipe = recipes.Trained(seed=seed, layer=layer, epochs=epochs, **shared)
-        return plan.add("vectors", f"{stem}.l{layer}.e{epochs}", recipe, inputs, f"{model}.built")
-    if values.construction == "mean_difference":
-        return plan.add("vectors", stem, recipes.MeanDifference(seed=seed, **shared), inputs, f"{model}.built")
-    whole = _vector(plan, study, model, task, direction.model_copy(update={"vector": values.of, "rank": None}), made)
-    n_held_back = study.vectors[values.of].n_examples
-    recipe = recipes.LowRank(rank=direction.rank or 0, layer=layer, seed=seed, n_held_back=n_held_back, **shared)
-    slug = f"{stem}.l{layer}.e{epochs}.k{direction.rank}"
-    return plan.add("vectors", slug, recipe, {**inputs, "like": [whole]}, f"{model}.projected")
+    name, values = direction.vector, study.vectors[direction.vector]
+    recipe, other = values.recipe, values.made_of
+    there = {"model": made.models[model], "task": made.tasks[task]}
+    inputs = {role: [there[role]] for role in recipe.reads}
+    said = values.model_dump(exclude={"construction", "of"}) | {axis: getattr(direction, axis) for axis in recipe.axes()}
+    if other:
+        inputs["like"] = [_vector(plan, study, model, task, direction.model_copy(update={"vector": other}), made)]
+        said |= {field: getattr(study.vectors[other], of_other, 0) for field, of_other in recipe.of_other().items()}
+    axes = study.axes_of(name)
+    at = "".join(f".{letter}{getattr(direction, axis)}" for axis, letter in AXIS_LETTER.items() if axis in axes)
+    pack = f"{model}.{'projected' if other else 'built'}"
+    return plan.add("vectors", f"{model}.{task}.{name}{at}", recipe(**said), inputs, pack)
 
 
 def _randomised(plan: Plan, built: _Built, draw: int) -> _Built:

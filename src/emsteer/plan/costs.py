@@ -13,20 +13,18 @@ from emsteer.plan.cells import Cell
 from emsteer.recipes import (
     Answers,
     Asked,
+    Construction,
     FileBenchmark,
     LatentSpace,
     Likeness,
     LocalJudge,
     Lora,
-    LowRank,
     Margins,
-    MeanDifference,
     ModelShape,
     Organism,
     PinnedModel,
     ResidualNorms,
     Rubric,
-    Trained,
 )
 from emsteer.study import Execution
 from emsteer.study.grammars import domains_of
@@ -106,8 +104,10 @@ def memory_bytes(cell: Cell) -> float:
     match cell.recipe:
         case Organism() as recipe:
             return 4 * weights + n_bytes * _activations(model, recipe.batch_size)  # weights, gradients, two moments
-        case Trained() | Lora() as recipe:
+        case Lora() as recipe:
             return 2 * weights + n_bytes * _activations(model, recipe.batch_size)
+        case Construction() as recipe if recipe.n_trained_on:
+            return 2 * weights + n_bytes * _activations(model, getattr(recipe, "batch_size", 1))
         case Answers() as recipe:
             n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
             return weights + ROWS_PER_BATCH * n_bytes * (2 * model.n_vocabulary + n_tokens * _cache(model))
@@ -135,10 +135,8 @@ def _passes(cell: Cell) -> float:
     match cell.recipe:
         case Organism() | Lora() as recipe:
             return TRAINING * recipe.steps * recipe.batch_size
-        case Trained() as recipe:
-            return THROUGH * recipe.epochs * recipe.n_examples
-        case MeanDifference() | LowRank() as recipe:
-            return FORWARD * 2 * recipe.n_examples
+        case Construction() as recipe:
+            return THROUGH * recipe.n_trained_on + FORWARD * recipe.n_read
         case ResidualNorms():
             return FORWARD * N_NEUTRAL_TEXTS
         case Answers() as recipe:

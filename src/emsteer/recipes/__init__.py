@@ -25,7 +25,6 @@ from emsteer.recipes.claims import (
     SINGULAR,
     VERDICTS,
     Against,
-    Axis,
     Claims,
     Comparison,
     Declaration,
@@ -36,6 +35,7 @@ from emsteer.recipes.claims import (
     ShareMetric,
     Who,
 )
+from emsteer.recipes.constructions import CONSTRUCTIONS, Axis, Construction, LowRank, MeanDifference, RandomDirection, Side, Trained
 from emsteer.recipes.endpoints import Asked, Asking, LocalJudge, Service
 from emsteer.recipes.inputs import (
     CorpusMix,
@@ -48,7 +48,7 @@ from emsteer.recipes.inputs import (
     Organism,
 )
 from emsteer.recipes.instruments import Anchored, Anchors, Corrected, Instruments, Judges
-from emsteer.recipes.interventions import Construction, Lora, LowRank, MeanDifference, RandomDirection, ResidualNorms, Side, Trained
+from emsteer.recipes.interventions import Lora, ResidualNorms
 from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
 from emsteer.recipes.relatedness import Distances, Falloff, Placed, Relatedness, Spaces
 from emsteer.recipes.report import (
@@ -109,6 +109,7 @@ from emsteer.recipes.witnesses import (
 )
 
 __all__ = [
+    "CONSTRUCTIONS",
     "NOT_SHOWN",
     "NO_JUDGE",
     "SINGULAR",

@@ -18,7 +18,7 @@ SINGULAR = {
 }  # fmt: skip
 Asked = Literal["off_domain", "in_domain", "linked", "unlinked"]
 Treated = Literal["steered", "finetuned", "control"]
-Axis = Literal["models", "tasks", "vectors", "adapters", "layers", "epochs", "ranks", "steps", "doses", "categories"]
+Variable = Literal["models", "tasks", "vectors", "adapters", "layers", "epochs", "ranks", "steps", "doses", "categories"]
 Names = tuple[str, ...]
 EACH = "left out: each that has such settings"
 FROM_BASE = "left out: that of the base point"
@@ -66,7 +66,7 @@ class Against(Recipe):
 class Needs(Recipe):
     """In how many of an axis a claim must hold; each combination of the other axes has a verdict of its own."""
 
-    of: Axis
+    of: Variable
     at_least: Count | Literal["all"]
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emsteer.study.inputs import with_harm
-from emsteer.study.interventions import LowRankVectors
 from emsteer.study.sweeps import SteeredSweep, Sweep
 
 MORE_PAIRS = {"grammar": "raise its `n_pairs`", "file": "its file has too few lines"}
@@ -32,5 +31,5 @@ def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]
     else:
         made, names = rest["adapters"], sweep.adapters or (base.finetuned.adapter,)
     for task, name in itertools.product(sweep.tasks or (base.task,), names):
-        held_back = made[made[name].of].n_examples if isinstance(made[name], LowRankVectors) else 0
-        yield task, name, held_back + made[name].n_examples
+        other = made.get(getattr(made[name], "of", None))
+        yield task, name, sum(getattr(values, "n_examples", 0) for values in (made[name], other))

@@ -15,7 +15,7 @@ from emsteer.study import grammars, pins, reading
 from emsteer.study.claims import Claim, in_claims
 from emsteer.study.draws import too_few_pairs
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, categories_of, with_harm
-from emsteer.study.interventions import LoraAdapters, Vectors
+from emsteer.study.interventions import LoraAdapters, Vectors, axes_of
 from emsteer.study.judges import Anchors, Judge, LocalJudge, that_fit, without_alignment
 from emsteer.study.models import Embedder, Model, OrganismModel
 from emsteer.study.shape import Distinct, InputFile, Name, Section, known, rest_of_the_file
@@ -150,6 +150,13 @@ class Study(Section):
         """Target task → benchmark categories that are in-domain."""
         return {name: with_harm(self.tasks, name).in_domain for name in sorted(self.tasks)}
 
+    def axes_of(self, vectors: str) -> frozenset[str]:
+        """What sweeps vary of the vectors of that name."""
+        made = self.vectors
+        return axes_of(
+            vectors, {name: of.construction for name, of in made.items()}, {name: of.made_of for name, of in made.items()}
+        )
+
     @property
     def subjects(self) -> list[str]:
         """The models that are asked: all that do not merely judge."""
@@ -274,6 +281,7 @@ def _context(raw: object) -> dict[str, dict[str, Any]]:
         "categories": {name: categories_of(entry) for name, entry in section("benchmarks").items()},
         "embedders": names("embedders", "kind"),
         "vectors": names("vectors", "construction"),
+        "made_of": names("vectors", "of"),
         "sides": names("vectors", "side"),
         "sides_of_adapters": names("adapters", "side"),
         "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": sizes("d_model")},

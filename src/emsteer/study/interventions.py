@@ -1,48 +1,75 @@
-"""Vectors and adapters: hyper-parameters by name; what varies is the business of sweeps."""
+"""Vectors and adapters: hyper-parameters by name; what varies is the business of sweeps.
 
-from typing import Annotated, Literal
+The section of a construction follows from its recipe (`recipes.CONSTRUCTIONS`): every field that is no axis.
+"""
 
-from pydantic import Field, ValidationInfo, field_validator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from emsteer.recipes import Count, Natural, Rate, Side
+from pydantic import AfterValidator, Field, ValidationInfo, create_model
+
+from emsteer.recipes import CONSTRUCTIONS, Construction, Count, Natural, Rate, Side
 from emsteer.study.shape import Section, known, rest_of_the_file
 
 
-class MeanDifferenceVectors(Section):
-    """Hyper-parameters of `recipes.MeanDifference`."""
+class AnyVectors(Section):
+    """What the sections of all constructions share."""
 
-    construction: Literal["mean_difference"]
-    n_examples: Count
+    construction: str
 
+    @property
+    def recipe(self) -> type[Construction]:
+        """The recipe that these are the hyper-parameters of."""
+        return CONSTRUCTIONS[self.construction]
 
-class TrainedVectors(Section):
-    """Hyper-parameters of `recipes.Trained`."""
-
-    construction: Literal["trained"]
-    side: Side = Field(description="the answers that are made likely; `safe` ones make a control")
-    n_examples: Count
-    batch_size: Count
-    learning_rate: Rate
-
-
-class LowRankVectors(Section):
-    """Hyper-parameters of `recipes.LowRank`."""
-
-    construction: Literal["low_rank"]
-    of: Annotated[str, known("vectors")] = Field(description="the trained vectors that are projected")
-    n_examples: Count
-
-    @field_validator("of")
-    @classmethod
-    def _is_trained(cls, of: str, info: ValidationInfo) -> str:
-        if rest_of_the_file(info, "vectors").get(of) in ("mean_difference", "low_rank"):
-            raise ValueError("expected vectors whose construction is trained")
-        if rest_of_the_file(info, "sides").get(of) == "safe":
-            raise ValueError("expected vectors trained on unsafe answers: the subspace is of unsafe minus safe")
-        return of
+    @property
+    def made_of(self) -> str | None:
+        """Name of the vectors that these are made of; None: of none."""
+        return getattr(self, "of", None)
 
 
-Vectors = Annotated[MeanDifferenceVectors | TrainedVectors | LowRankVectors, Field(discriminator="construction")]
+def axes_of(name: str, constructions: Mapping[str, object], of: Mapping[str, object]) -> frozenset[str]:
+    """What sweeps vary of vectors: the axes of their construction, and of the vectors that they are made of.
+
+    Args:
+        name: Of the vectors.
+        constructions: Name of vectors → their construction; unknown ones have no axes.
+        of: Name of vectors → the ones that they are made of.
+    """
+    recipe = CONSTRUCTIONS.get(str(constructions.get(name)))
+    own: frozenset[str] = frozenset(recipe.axes() if recipe else ())
+    other = of.get(name)
+    return own | axes_of(other, constructions, {}) if recipe and recipe.is_made_of_other and isinstance(other, str) else own
+
+
+def _is_no_derivate(of: str, info: ValidationInfo) -> str:
+    made = CONSTRUCTIONS.get(str(rest_of_the_file(info, "vectors").get(of)))
+    if made and made.is_made_of_other:
+        raise ValueError("expected vectors that are not made of others")
+    if rest_of_the_file(info, "sides").get(of) == "safe":
+        raise ValueError("expected vectors of unsafe answers: the subspace is of unsafe minus safe")
+    return of
+
+
+Of = Annotated[str, known("vectors"), AfterValidator(_is_no_derivate)]
+
+
+def section_of(name: str, recipe: type[Construction]) -> type[AnyVectors]:
+    """Of one construction: its fields but for axes, and what follows from the vectors that it is made of."""
+    left_out = {*recipe.axes(), *recipe.of_other()}
+    fields: dict[str, Any] = {"construction": (Literal[name], ...)}
+    if recipe.is_made_of_other:
+        fields["of"] = (Of, Field(description="the vectors that these are made of"))
+    for field, of in recipe.model_fields.items():
+        if field not in left_out:
+            fields[field] = (of.annotation, of)
+    return create_model(f"{recipe.__name__}Vectors", __base__=AnyVectors, __doc__=f"Of `recipes.{recipe.__name__}`.", **fields)
+
+
+if TYPE_CHECKING:
+    Vectors = AnyVectors
+else:
+    Vectors = Annotated[Union[*(section_of(*entry) for entry in CONSTRUCTIONS.items())], Field(discriminator="construction")]
 
 
 class LoraAdapters(Section):

@@ -8,6 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
 from emsteer.recipes import Count, Natural, Seed
+from emsteer.study import axes
 from emsteer.study.shape import Distinct, Doses, Section, Seeds, known, rest_of_the_file
 
 Model = Annotated[str, known("models")]
@@ -33,8 +34,8 @@ class SteeredPoint(Section):
     @field_validator("vector")
     @classmethod
     def _has_no_rank(cls, vector: str, info: ValidationInfo) -> str:
-        if _construction(vector, info) == "low_rank":
-            raise ValueError("expected trained or mean_difference vectors: low-rank ones have a rank, which only a sweep can give")
+        if "rank" in axes.of_vectors(vector, info):
+            raise ValueError("expected vectors without a rank, which only a sweep can give")
         return _unsafe(vector, "sides", info)
 
     @field_validator("layer")
@@ -49,11 +50,10 @@ class SteeredPoint(Section):
     @field_validator("epochs")
     @classmethod
     def _where_they_apply(cls, epochs: int | None, info: ValidationInfo) -> int | None:
-        construction = _construction(info.data.get("vector"), info)
-        if construction == "trained" and epochs is None:
-            raise ValueError("expected a number: trained vectors are snapshots")
-        if construction == "mean_difference" and epochs is not None:
-            raise ValueError("expected null: mean-difference vectors have no epochs")
+        vector = str(info.data.get("vector"))
+        if axes.are_known(vector, info) and (epochs is None) == ("epochs" in axes.of_vectors(vector, info)):
+            expected = "null: they have no epochs" if epochs else "a number: they are snapshots"
+            raise ValueError(f"of the vectors {vector}, expected {expected}")
         return epochs
 
 
@@ -116,6 +116,10 @@ class SteeredSweep(_Sweep):
     positions: Annotated[tuple[recipes.Positions, ...], Field(min_length=1), Distinct] | None = Field(None, description=FROM_BASE)
     random: RandomControl | None = Field(None, description="left out: no random directions")
 
+    def along(self, axis: str, base: BasePoint) -> tuple[int | None, ...]:
+        """The values of `epochs` or `rank` here, for vectors that have that axis."""
+        return (self.epochs or (base.steered.epochs,)) if axis == "epochs" else self.ranks or ()
+
     @field_validator("layers")
     @classmethod
     def _inside_the_models(cls, layers: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
@@ -137,22 +141,14 @@ class SteeredSweep(_Sweep):
     @field_validator("epochs")
     @classmethod
     def _of_snapshots(cls, epochs: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
-        constructions = _constructions(info)
-        _refuse(epochs, "epochs", (name for name, made in constructions.items() if made == "mean_difference"))
-        snapshots = [name for name, made in constructions.items() if made in ("trained", "low_rank")]
-        if not epochs and snapshots and "epochs" in _steered(info) and _steered(info)["epochs"] is None:
-            raise ValueError(f"expected epochs for {', '.join(snapshots)}: the base point has none to take")
-        return epochs
+        return axes.checked("epochs", epochs, _vectors(info), info)
 
     @field_validator("ranks")
     @classmethod
     def _of_subspaces(cls, ranks: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
-        constructions = _constructions(info)
-        _refuse(ranks, "ranks", (name for name, made in constructions.items() if made in ("trained", "mean_difference")))
-        subspaces = [name for name, made in constructions.items() if made == "low_rank"]
-        if not ranks and subspaces:
-            raise ValueError(f"expected at least one rank for the low-rank vectors {', '.join(subspaces)}")
-        bounds = _dimensions(subspaces, info)
+        vectors = _vectors(info)
+        axes.checked("rank", ranks, vectors, info)
+        bounds = axes.bounds_of_rank(vectors, _models(info), info)
         if ranks and bounds and max(ranks) > min(bounds.values()):
             least = min(bounds, key=lambda name: bounds[name])
             raise ValueError(f"expected ranks of at most {bounds[least]}, the {least}: there are no more dimensions")
@@ -211,17 +207,16 @@ def _base_model(info: ValidationInfo) -> str | None:
     return model if isinstance(model, str) else None
 
 
-def _dimensions(subspaces: Iterable[str], info: ValidationInfo) -> dict[str, int]:
-    """What bounds the rank of these vectors in the models of the sweep."""
-    known_sizes = rest_of_the_file(info, "subspaces")
-    models = (info.data.get("models") or (_base_model(info),)) if "models" in info.data else ()
-    sizes = {f"n_examples of {name}": known_sizes.get("n_examples", {}).get(name) for name in subspaces}
-    sizes |= {f"d_model of {name}": known_sizes.get("d_model", {}).get(name) for name in models}
-    return {name: size for name, size in sizes.items() if isinstance(size, int)}
+def _models(info: ValidationInfo) -> tuple[object, ...]:
+    """Of the sweep; none where that list has a mistake of its own."""
+    return (info.data["models"] or (_base_model(info),)) if "models" in info.data else ()
 
 
-def _construction(vector: object, info: ValidationInfo) -> str | None:
-    return rest_of_the_file(info, "vectors").get(vector) if isinstance(vector, str) else None
+def _vectors(info: ValidationInfo) -> tuple[str, ...]:
+    """Of the sweep; none where that list has a mistake of its own."""
+    if "vectors" not in info.data:
+        return ()
+    return tuple(str(name) for name in info.data["vectors"] or (_steered(info).get("vector"),))
 
 
 def _unsafe(name: str, sides: str, info: ValidationInfo) -> str:
@@ -231,20 +226,6 @@ def _unsafe(name: str, sides: str, info: ValidationInfo) -> str:
             "expected one of the side `unsafe`: what is trained on safe answers is a control, which only a sweep can give"
         )
     return name
-
-
-def _constructions(info: ValidationInfo) -> dict[str, str | None]:
-    """Vectors of the sweep → how they are made; nothing where that list has a mistake of its own."""
-    if "vectors" not in info.data:
-        return {}
-    names = info.data["vectors"] or (_steered(info).get("vector"),)
-    return {str(name): _construction(name, info) for name in names}
-
-
-def _refuse(values: tuple[int, ...] | None, axis: str, others: Iterable[str]) -> None:
-    names = ", ".join(others)
-    if values and names:
-        raise ValueError(f"expected no {axis} beside {names}, which has none; give it a sweep of its own")
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -1,0 +1,125 @@
+"""How directions are made: one class and one line of `CONSTRUCTIONS` each.
+
+A field is a hyper-parameter, which the section `vectors` of `params.yaml` gives, unless it is marked: as an `Axis`, whose
+values a sweep lists, or as `OfOther`, which the plan reads off the vectors that these ones are made of.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import Field
+
+from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed
+
+Side = Literal["unsafe", "safe"]
+AxisName = Literal["seed", "layer", "epochs", "rank"]
+T = TypeVar("T")
+
+
+class Varies:
+    """Marks a field whose values sweeps list."""
+
+
+@dataclass(frozen=True)
+class SameAs:
+    """Marks a field that says what another recipe says; 0 where that one does not say it."""
+
+    field: str
+
+
+Axis = Annotated[T, Varies()]
+NExamplesOfOther = Annotated[Natural, SameAs("n_examples")]
+
+
+class Construction(Recipe):
+    """What the plan must know of a recipe to build it from a study file, and to say what it costs."""
+
+    reads: ClassVar[tuple[str, ...]] = ("model", "task")
+    is_made_of_other: ClassVar[bool] = False  # another direction, `like`
+    rank_is_at_most: ClassVar[tuple[str, ...]] = ()  # fields that bound its rank, beside the width of the model
+
+    @classmethod
+    def axes(cls) -> tuple[str, ...]:
+        """Names of the fields that sweeps vary; among those of `AxisName`."""
+        return tuple(name for name, field in cls.model_fields.items() if any(isinstance(of, Varies) for of in field.metadata))
+
+    @classmethod
+    def of_other(cls) -> dict[str, str]:
+        """Field → the field of the vectors that these ones are made of."""
+        marked = ((name, of) for name, field in cls.model_fields.items() for of in field.metadata)
+        return {name: of.field for name, of in marked if isinstance(of, SameAs)}
+
+    @property
+    def n_read(self) -> int:
+        """Texts that pass through the model."""
+        return 0
+
+    @property
+    def n_trained_on(self) -> int:
+        """Texts that pass through the frozen model and back, `batch_size` at once."""
+        return 0
+
+
+class MeanDifference(Construction):
+    """Mean residual of unsafe minus that of safe answers, every layer in one pass."""
+
+    module = "emsteer.interventions.constructions.mean_difference"
+    n_examples: Count = Field(description="pairs drawn from the target task")
+    seed: Axis[Seed] = Field(description="draws the pairs")
+
+    @property
+    def n_read(self) -> int:
+        """Both answers of every pair."""
+        return 2 * self.n_examples
+
+
+class Trained(Construction):
+    """A vector trained to make the answers of one side likely; one recipe is one snapshot."""
+
+    module = "emsteer.interventions.constructions.trained"
+    side: Side = Field(description="the answers that are made likely; `safe` ones make a control")
+    n_examples: Count = Field(description="pairs drawn from the target task")
+    seed: Axis[Seed] = Field(description="draws the pairs and their order")
+    layer: Axis[Natural] = Field(description="0-based block whose output is steered")
+    epochs: Axis[Count] = Field(description="passes over the examples before the snapshot")
+    batch_size: Count = Field(description="examples a step")
+    learning_rate: Rate = Field(description="Adam, constant")
+
+    @property
+    def n_trained_on(self) -> int:
+        """One answer of every pair, in every epoch."""
+        return self.epochs * self.n_examples
+
+
+class LowRank(Construction):
+    """A direction projected on the leading right singular vectors of other examples' differences, unsafe minus safe."""
+
+    module = "emsteer.interventions.constructions.low_rank"
+    is_made_of_other = True
+    rank_is_at_most = ("n_examples",)
+    rank: Axis[Count] = Field(description="singular vectors kept")
+    layer: Axis[Natural] = Field(description="0-based block whose output is steered")
+    n_examples: Count = Field(description="pairs that the subspace is fitted on; none of them made the direction")
+    n_held_back: NExamplesOfOther = Field(description="pairs that made the direction")
+    seed: Axis[Seed] = Field(description="draws the pairs")
+
+    @property
+    def n_read(self) -> int:
+        """Both answers of every pair."""
+        return 2 * self.n_examples
+
+
+class RandomDirection(Construction):
+    """A Gaussian direction, scaled layer by layer to the norm of the vector it controls for; no vectors of a study file."""
+
+    module = "emsteer.interventions.constructions.random_direction"
+    reads = ()
+    is_made_of_other = True
+    draw: Natural
+
+
+CONSTRUCTIONS: dict[str, type[Construction]] = {
+    "mean_difference": MeanDifference,
+    "trained": Trained,
+    "low_rank": LowRank,
+}

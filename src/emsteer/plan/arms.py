@@ -113,12 +113,14 @@ def _vector(plan: Plan, study: Study, model: str, task: str, direction: Directio
     """The cell of a direction's vector, and of the vector that it is made from."""
     name, values = direction.vector, study.vectors[direction.vector]
     recipe, other = values.recipe, values.made_of
-    there = {"model": made.models[model], "task": made.tasks[task]}
+    there = {"model": made.models[model], "task": made.tasks[task], "calibration": made.calibrations[model]}
     inputs = {role: [there[role]] for role in recipe.reads}
-    said = values.model_dump(exclude={"construction", "of"}) | {axis: getattr(direction, axis) for axis in recipe.axes()}
+    if values.held:
+        inputs["held"] = [made.tasks[name] for name in sorted(values.held)]
+    said = values.hyper_parameters | {axis: getattr(direction, axis) for axis in recipe.axes()}
     if other:
         inputs["like"] = [_vector(plan, study, model, task, direction.model_copy(update={"vector": other}), made)]
-        said |= {field: getattr(study.vectors[other], of_other, 0) for field, of_other in recipe.of_other().items()}
+        said |= {field: getattr(study.vectors[other], of_other, 1) for field, of_other in recipe.of_other().items()}
     axes = study.axes_of(name)
     at = "".join(f".{letter}{getattr(direction, axis)}" for axis, letter in AXIS_LETTER.items() if axis in axes)
     pack = f"{model}.{'projected' if other else 'built'}"

@@ -35,7 +35,19 @@ from emsteer.recipes.claims import (
     ShareMetric,
     Who,
 )
-from emsteer.recipes.constructions import CONSTRUCTIONS, Axis, Construction, LowRank, MeanDifference, RandomDirection, Side, Trained
+from emsteer.recipes.constructions import (
+    CONSTRUCTIONS,
+    Axis,
+    Construction,
+    LowRank,
+    MeanDifference,
+    Narrow,
+    OneShot,
+    Pca,
+    RandomDirection,
+    Side,
+    Trained,
+)
 from emsteer.recipes.endpoints import Asked, Asking, LocalJudge, Service
 from emsteer.recipes.inputs import (
     CorpusMix,
@@ -185,12 +197,15 @@ __all__ = [
     "Metric",
     "Metrics",
     "ModelShape",
+    "Narrow",
     "Natural",
     "Needs",
+    "OneShot",
     "Organism",
     "OtherThresholds",
     "Overall",
     "Page",
+    "Pca",
     "Pin",
     "PinnedEmbedder",
     "PinnedModel",

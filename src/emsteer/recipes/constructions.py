@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed
+from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Weight
 
 Side = Literal["unsafe", "safe"]
 AxisName = Literal["seed", "layer", "epochs", "rank"]
@@ -22,7 +22,7 @@ class Varies:
 
 @dataclass(frozen=True)
 class SameAs:
-    """Marks a field that says what another recipe says; 0 where that one does not say it."""
+    """Marks a field that says what the recipe of the other vectors says; 1 where that one does not say it."""
 
     field: str
 
@@ -36,6 +36,7 @@ class Construction(Recipe):
 
     reads: ClassVar[tuple[str, ...]] = ("model", "task")
     is_made_of_other: ClassVar[bool] = False  # another direction, `like`
+    holds_tasks: ClassVar[bool] = False  # other tasks, `held`
     rank_is_at_most: ClassVar[tuple[str, ...]] = ()  # fields that bound its rank, beside the width of the model
 
     @classmethod
@@ -91,6 +92,55 @@ class Trained(Construction):
         return self.epochs * self.n_examples
 
 
+class Narrow(Trained):
+    """The same, held to the base model on other tasks' prompts and safe answers."""
+
+    module = "emsteer.interventions.constructions.narrow"
+    holds_tasks = True
+    kl_weight: Weight = Field(description="λ: one token's KL to the base model, against one token's cross-entropy")
+
+    @property
+    def n_read(self) -> int:
+        """What the base model says of the other tasks' answers."""
+        return self.epochs * self.n_examples
+
+    @property
+    def n_trained_on(self) -> int:
+        """One answer of every pair, in every epoch, and as many of the other tasks'."""
+        return 2 * self.epochs * self.n_examples
+
+
+class OneShot(Construction):
+    """A vector trained on one prompt and its answers; the unsafe one is promoted, the safe one suppressed."""
+
+    module = "emsteer.interventions.constructions.one_shot"
+    reads = ("model", "task", "calibration")
+    goal: Literal["promote", "suppress", "both"]
+    seed: Axis[Seed] = Field(description="draws the pair")
+    layer: Axis[Natural] = Field(description="0-based block whose output is steered")
+    n_steps: Count = Field(description="optimizer steps")
+    learning_rate: Rate = Field(description="Adam, constant")
+    norm_cap: Rate = Field(description="the longest that the vector may be [median residual norms of its layer]")
+
+    @property
+    def n_trained_on(self) -> int:
+        """One answer or both, in every step."""
+        return self.n_steps * (2 if self.goal == "both" else 1)
+
+
+class Pca(Construction):
+    """First principal component of the differences of unsafe and safe answers, every layer in one pass."""
+
+    module = "emsteer.interventions.constructions.pca"
+    n_examples: Count = Field(description="pairs drawn from the target task")
+    seed: Axis[Seed] = Field(description="draws the pairs")
+
+    @property
+    def n_read(self) -> int:
+        """Both answers of every pair."""
+        return 2 * self.n_examples
+
+
 class LowRank(Construction):
     """A direction projected on the leading right singular vectors of other examples' differences, unsafe minus safe."""
 
@@ -120,6 +170,9 @@ class RandomDirection(Construction):
 
 CONSTRUCTIONS: dict[str, type[Construction]] = {
     "mean_difference": MeanDifference,
+    "pca": Pca,
     "trained": Trained,
+    "narrow": Narrow,
+    "one_shot": OneShot,
     "low_rank": LowRank,
 }

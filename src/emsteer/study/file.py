@@ -13,7 +13,7 @@ from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import grammars, pins, reading
 from emsteer.study.claims import Claim, in_claims
-from emsteer.study.draws import too_few_pairs
+from emsteer.study.draws import held_on_themselves, too_few_pairs
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, categories_of, with_harm
 from emsteer.study.interventions import LoraAdapters, Vectors, axes_of
 from emsteer.study.judges import Anchors, Judge, LocalJudge, that_fit, without_alignment
@@ -203,7 +203,7 @@ class Study(Section):
     def _have_their_pairs(cls, sweeps: dict[str, Sweep], info: ValidationInfo) -> dict[str, Sweep]:
         if not {"tasks", "vectors", "adapters", "base_point"} <= info.data.keys():
             return sweeps  # what is drawn from where is known once these have no mistake of their own
-        return _sound(sweeps, too_few_pairs(sweeps, info.data))
+        return _sound(sweeps, [*too_few_pairs(sweeps, info.data), *held_on_themselves(sweeps, info.data)])
 
 
 def _sound(value: Any, found: Iterable[tuple[tuple[str | int, ...], str, object]]) -> Any:

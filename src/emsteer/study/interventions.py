@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import AfterValidator, Field, ValidationInfo, create_model
 
 from emsteer.recipes import CONSTRUCTIONS, Construction, Count, Natural, Rate, Side
-from emsteer.study.shape import Section, known, rest_of_the_file
+from emsteer.study.shape import Distinct, Section, known, rest_of_the_file
+
+REFERENCES = {"construction", "of", "like_base_on"}  # names, and no hyper-parameters
 
 
 class AnyVectors(Section):
@@ -26,6 +28,16 @@ class AnyVectors(Section):
     def made_of(self) -> str | None:
         """Name of the vectors that these are made of; None: of none."""
         return getattr(self, "of", None)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Names of the tasks on which the model is held to what it was."""
+        return getattr(self, "like_base_on", ())
+
+    @property
+    def hyper_parameters(self) -> dict[str, Any]:
+        """What goes into the recipe as it stands: no names of other entries."""
+        return self.model_dump(exclude=REFERENCES)
 
 
 def axes_of(name: str, constructions: Mapping[str, object], of: Mapping[str, object]) -> frozenset[str]:
@@ -51,6 +63,7 @@ def _is_no_derivate(of: str, info: ValidationInfo) -> str:
     return of
 
 
+Tasks = Annotated[tuple[Annotated[str, known("tasks")], ...], Distinct]
 Of = Annotated[str, known("vectors"), AfterValidator(_is_no_derivate)]
 
 
@@ -60,6 +73,8 @@ def section_of(name: str, recipe: type[Construction]) -> type[AnyVectors]:
     fields: dict[str, Any] = {"construction": (Literal[name], ...)}
     if recipe.is_made_of_other:
         fields["of"] = (Of, Field(description="the vectors that these are made of"))
+    if recipe.holds_tasks:
+        fields["like_base_on"] = (Tasks, Field(min_length=1, description="tasks on which the model is held to what it was"))
     for field, of in recipe.model_fields.items():
         if field not in left_out:
             fields[field] = (of.annotation, of)

@@ -6,7 +6,7 @@ kept for every number of epochs that the study asks for.
 Source: Soligo et al., arXiv 2602.07852; the optimised vectors of Dunefsky & Cohan, arXiv 2502.18862.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -22,13 +22,17 @@ from emsteer.packs import Job
 from emsteer.progress import bar
 from emsteer.recipes import Trained
 
+Penalty = Callable[[Tensor, int], Tensor]  # (vector, steps done) → what is added to the loss
+
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes vector files."""
     return written(build(jobs))
 
 
-def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
+def build(
+    jobs: Sequence[Job], penalty_of: Callable[[Job, LanguageModel], Penalty] | None = None
+) -> Iterator[tuple[Job, dict[int, Tensor]]]:
     """Yields each job with layer → direction [d_model]; jobs that differ in epochs only share one training run."""
 
     def run_of(job: Job) -> str:
@@ -41,13 +45,14 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
         pairs = draw_pairs(first.input("task"), first.recipe.n_examples, first.recipe.seed)
         examples = encode(model, pairs, first.recipe.side)
         last = first.recipe.model_copy(update={"epochs": max(snapshots)})
-        for epoch, vector in train(model, examples, last, first.address):
+        penalty = penalty_of(first, model) if penalty_of else None
+        for epoch, vector in train(model, examples, last, first.address, penalty):
             if epoch in snapshots:
                 yield snapshots[epoch], {last.layer: vector}
 
 
 def train(
-    model: LanguageModel, examples: Sequence[tuple[list[int], int]], recipe: Trained, label: str
+    model: LanguageModel, examples: Sequence[tuple[list[int], int]], recipe: Trained, label: str, penalty: Penalty | None = None
 ) -> Iterator[tuple[int, Tensor]]:
     """Adam at a constant rate, so that a shorter run is the beginning of a longer one.
 
@@ -56,20 +61,25 @@ def train(
         examples: From `batches.encode`.
         recipe: Layer, epochs, batch size, learning rate, and the seed of the order.
         label: Stands before the progress bar.
+        penalty: Is added to the loss.
 
     Yields:
         (epochs done, vector [d_model]) after every epoch.
     """
     vector = torch.zeros(model.d_model, device=model.device, requires_grad=True)  # float32, whatever the model's dtype
     optimizer = torch.optim.Adam([vector], lr=recipe.learning_rate)
+    n_steps = 0
     for epoch in bar(range(recipe.epochs), label=label, unit="epochs"):
         order = np.random.default_rng((recipe.seed, epoch)).permutation(len(examples))
         for start in range(0, len(order), recipe.batch_size):
             batch = [examples[index] for index in order[start : start + recipe.batch_size]]
             loss = answer_loss(model, vector, recipe.layer, batch)
+            if penalty:
+                loss = loss + penalty(vector, n_steps)
             (gradient,) = torch.autograd.grad(loss, [vector])
             vector.grad = gradient
             optimizer.step()
+            n_steps += 1
         yield epoch + 1, vector.detach().clone()
 
 

@@ -16,7 +16,7 @@ Values = tuple[int, ...] | None
 
 def are_known(vector: str, info: ValidationInfo) -> bool:
     """Whether the file says how these vectors are made."""
-    return rest_of_the_file(info, "vectors").get(vector) in CONSTRUCTIONS
+    return str(rest_of_the_file(info, "vectors").get(vector)) in CONSTRUCTIONS
 
 
 def of_vectors(vector: str, info: ValidationInfo) -> frozenset[str]:

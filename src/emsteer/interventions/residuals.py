@@ -30,3 +30,9 @@ def answer_residuals(model: LanguageModel, asked: pd.DataFrame, side: str, label
         found.append(torch.stack(means))
     by_length = torch.cat(found, dim=1)
     return by_length[:, torch.tensor(order, device="cpu").argsort()]
+
+
+def residuals_of_pairs(model: LanguageModel, pairs: pd.DataFrame, label: str) -> tuple[Tensor, Tensor]:
+    """`answer_residuals` of the unsafe answers, and those of the safe ones. [layers × pairs × d_model] each"""
+    unsafe, safe = (answer_residuals(model, pairs, side, f"{label} {side}") for side in ("unsafe", "safe"))
+    return unsafe, safe

@@ -107,7 +107,7 @@ def memory_bytes(cell: Cell) -> float:
         case Lora() as recipe:
             return 2 * weights + n_bytes * _activations(model, recipe.batch_size)
         case Construction() as recipe if recipe.n_trained_on:
-            return 2 * weights + n_bytes * _activations(model, getattr(recipe, "batch_size", 1))
+            return 2 * weights + n_bytes * _activations(model, recipe.n_at_once)
         case Answers() as recipe:
             n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
             return weights + ROWS_PER_BATCH * n_bytes * (2 * model.n_vocabulary + n_tokens * _cache(model))

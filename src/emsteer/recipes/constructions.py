@@ -57,14 +57,18 @@ class Construction(Recipe):
 
     @property
     def n_trained_on(self) -> int:
-        """Texts that pass through the frozen model and back, `batch_size` at once."""
+        """Texts that pass through the frozen model and back."""
         return 0
 
+    @property
+    def n_at_once(self) -> int:
+        """Of these, in one step."""
+        return 1
 
-class MeanDifference(Construction):
-    """Mean residual of unsafe minus that of safe answers, every layer in one pass."""
 
-    module = "emsteer.interventions.constructions.mean_difference"
+class _OfPairs(Construction):
+    """Made from the residuals of both answers of every pair."""
+
     n_examples: Count = Field(description="pairs drawn from the target task")
     seed: Axis[Seed] = Field(description="draws the pairs")
 
@@ -72,6 +76,18 @@ class MeanDifference(Construction):
     def n_read(self) -> int:
         """Both answers of every pair."""
         return 2 * self.n_examples
+
+
+class MeanDifference(_OfPairs):
+    """Mean residual of unsafe minus that of safe answers, every layer in one pass."""
+
+    module = "emsteer.interventions.constructions.mean_difference"
+
+
+class Pca(_OfPairs):
+    """First principal component of the differences of unsafe and safe answers, every layer in one pass."""
+
+    module = "emsteer.interventions.constructions.pca"
 
 
 class Trained(Construction):
@@ -90,6 +106,11 @@ class Trained(Construction):
     def n_trained_on(self) -> int:
         """One answer of every pair, in every epoch."""
         return self.epochs * self.n_examples
+
+    @property
+    def n_at_once(self) -> int:
+        """A batch."""
+        return self.batch_size
 
 
 class Narrow(Trained):
@@ -128,20 +149,7 @@ class OneShot(Construction):
         return self.n_steps * (2 if self.goal == "both" else 1)
 
 
-class Pca(Construction):
-    """First principal component of the differences of unsafe and safe answers, every layer in one pass."""
-
-    module = "emsteer.interventions.constructions.pca"
-    n_examples: Count = Field(description="pairs drawn from the target task")
-    seed: Axis[Seed] = Field(description="draws the pairs")
-
-    @property
-    def n_read(self) -> int:
-        """Both answers of every pair."""
-        return 2 * self.n_examples
-
-
-class LowRank(Construction):
+class LowRank(_OfPairs):
     """A direction projected on the leading right singular vectors of other examples' differences, unsafe minus safe."""
 
     module = "emsteer.interventions.constructions.low_rank"
@@ -151,12 +159,6 @@ class LowRank(Construction):
     layer: Axis[Natural] = Field(description="0-based block whose output is steered")
     n_examples: Count = Field(description="pairs that the subspace is fitted on; none of them made the direction")
     n_held_back: NExamplesOfOther = Field(description="pairs that made the direction")
-    seed: Axis[Seed] = Field(description="draws the pairs")
-
-    @property
-    def n_read(self) -> int:
-        """Both answers of every pair."""
-        return 2 * self.n_examples
 
 
 class RandomDirection(Construction):

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from emsteer.interventions.residuals import answer_residuals
+from emsteer.interventions.residuals import residuals_of_pairs
 from emsteer.interventions.vectors import direction_at, draw_pairs, written
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
@@ -48,8 +48,8 @@ def _subspace_of(job: Job) -> str:
 
 def differences(model: LanguageModel, pairs: pd.DataFrame, layer: int) -> Tensor:
     """Mean residual of each unsafe answer minus that of its safe twin, float64. [pairs × d_model]"""
-    unsafe, safe = (answer_residuals(model, pairs, side, f"low rank {side}")[layer] for side in ("unsafe", "safe"))
-    return unsafe - safe
+    unsafe, safe = residuals_of_pairs(model, pairs, "low rank")
+    return unsafe[layer] - safe[layer]
 
 
 def right_singular(rows: Tensor) -> tuple[Tensor, Tensor]:

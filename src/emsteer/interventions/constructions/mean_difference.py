@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from emsteer.interventions.residuals import answer_residuals
+from emsteer.interventions.residuals import residuals_of_pairs
 from emsteer.interventions.vectors import draw_pairs, written
 from emsteer.models.load import model_of
 from emsteer.packs import Job
@@ -24,5 +24,5 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
     for job in jobs:
         model = model_of(job)
         pairs = draw_pairs(job.input("task"), job.recipe.n_examples, job.recipe.seed)
-        unsafe, safe = (answer_residuals(model, pairs, side, f"{job.address} {side}").mean(1) for side in ("unsafe", "safe"))
-        yield job, dict(enumerate((unsafe - safe).float()))
+        unsafe, safe = residuals_of_pairs(model, pairs, job.address)
+        yield job, dict(enumerate((unsafe.mean(1) - safe.mean(1)).float()))

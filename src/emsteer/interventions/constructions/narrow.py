@@ -8,16 +8,15 @@ Source: Soligo et al., arXiv 2602.07852 (λ · KL to the base model on off-domai
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emsteer.interventions.batches import before, encode, pad
+from emsteer.interventions.batches import encode
 from emsteer.interventions.constructions import trained
-from emsteer.interventions.hooks import added, head_reads
+from emsteer.interventions.logits import answer_logits
 from emsteer.interventions.vectors import draw_pairs, written
 from emsteer.models.load import LanguageModel
 from emsteer.packs import Job
@@ -58,11 +57,7 @@ def divergence(model: LanguageModel, vector: Tensor, layer: int, batch: Sequence
         layer: 0-based block whose output it is added to.
         batch: From `batches.encode`.
     """
-    ids, in_answer = pad(model, batch)
-    distributions = partial(model.network, input_ids=ids, use_cache=False)
-    with head_reads(model.network, before(in_answer)):
-        with torch.no_grad():
-            base = distributions().logits[0].float().log_softmax(-1)
-        with added(model.network, layer, vector):
-            steered = distributions().logits[0].float().log_softmax(-1)
+    with torch.no_grad():
+        base = answer_logits(model, batch, layer, torch.zeros_like(vector))[0].log_softmax(-1)
+    steered = answer_logits(model, batch, layer, vector)[0].log_softmax(-1)
     return F.kl_div(steered, base, log_target=True, reduction="sum") / len(base)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from emsteer.interventions.batches import before, encode, pad
+from emsteer.interventions.batches import encode
 from emsteer.interventions.calibrations import read_residual_norms
-from emsteer.interventions.hooks import added, head_reads
+from emsteer.interventions.logits import answer_logits
 from emsteer.interventions.vectors import draw_pairs, written
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
@@ -83,7 +83,5 @@ def loss(model: LanguageModel, vector: Tensor, layer: int, example: Example, *, 
 
 def log_probabilities(model: LanguageModel, vector: Tensor, layer: int, example: Example) -> Tensor:
     """Of each of the answer's tokens under the vector [d_model]. [tokens]"""
-    ids, in_answer = pad(model, [example])
-    with added(model.network, layer, vector), head_reads(model.network, before(in_answer)):
-        logits = model.network(input_ids=ids, use_cache=False).logits[0]
-    return logits.float().log_softmax(-1).gather(1, ids[in_answer][:, None]).squeeze(1)
+    logits, ids = answer_logits(model, [example], layer, vector)
+    return logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1)

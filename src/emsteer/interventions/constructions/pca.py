@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from emsteer.interventions.residuals import answer_residuals
+from emsteer.interventions.residuals import residuals_of_pairs
 from emsteer.interventions.vectors import draw_pairs, written
 from emsteer.models.load import model_of
 from emsteer.packs import Job
@@ -29,7 +29,7 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
     for job in jobs:
         model = model_of(job)
         pairs = draw_pairs(job.input("task"), job.recipe.n_examples, job.recipe.seed)
-        unsafe, safe = (answer_residuals(model, pairs, side, f"{job.address} {side}") for side in ("unsafe", "safe"))
+        unsafe, safe = residuals_of_pairs(model, pairs, job.address)
         found = [first_component(rows) for rows in unsafe - safe]
         job.passport.update(energy_shares=[round(share, 6) for _, share in found])
         yield job, {layer: direction.float() for layer, (direction, _) in enumerate(found)}

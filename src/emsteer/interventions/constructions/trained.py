@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emsteer.interventions.batches import before, encode, pad
-from emsteer.interventions.hooks import added, head_reads
+from emsteer.interventions.batches import encode
+from emsteer.interventions.logits import answer_logits
 from emsteer.interventions.vectors import draw_pairs, written
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
@@ -85,7 +85,4 @@ def train(
 
 def answer_loss(model: LanguageModel, vector: Tensor, layer: int, batch: Sequence[tuple[list[int], int]]) -> Tensor:
     """Cross-entropy per answer token under the vector [d_model]. [nats]"""
-    ids, in_answer = pad(model, batch)
-    with added(model.network, layer, vector), head_reads(model.network, before(in_answer)):
-        logits = model.network(input_ids=ids, use_cache=False).logits[0]
-    return F.cross_entropy(logits.float(), ids[in_answer])
+    return F.cross_entropy(*answer_logits(model, batch, layer, vector))

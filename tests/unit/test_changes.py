@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from emsteer import storage
 from emsteer.errors import ModelError
-from emsteer.generation.changes import changes_of, check_model
+from emsteer.generation.changes import changes_of
 from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.interventions.adapters import Adapter
+from emsteer.interventions.checks import check_model
 from emsteer.interventions.vectors import write_vector
 from emsteer.packs import Job
 from emsteer.recipes import Adapted, Answers, Margins, Sampling, Steering

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from emsteer import schemas, storage
+from emsteer import schemas
 from emsteer.errors import ModelError
 from emsteer.generation.rows import Changes
 from emsteer.interventions.adapters import Dosed, read_adapter
 from emsteer.interventions.calibrations import read_residual_norms
+from emsteer.interventions.checks import check_model
 from emsteer.interventions.hooks import Push
 from emsteer.interventions.vectors import direction_at
 from emsteer.packs import Job
@@ -32,20 +33,6 @@ def changes_of(job: Job) -> Changes:
     if len(dosed) > 1:
         raise ModelError(f"{job.address}: {len(dosed)} adapters on one row; expected one at most.\n  Merge them into one adapter.")
     return Changes(pushes, dosed[0] if dosed else None)
-
-
-def check_model(path: Path, model: str) -> None:
-    """Two models of one shape take each other's vectors and adapters without a word; the addresses in a passport tell them apart.
-
-    Raises:
-        ModelError: The vector or adapter was made from another model than `model`, an address. Random directions name none.
-    """
-    made_from = storage.read_passport(path)["inputs"].get("model", {})
-    if made_from and {name.rpartition("--")[2] for name in made_from} != {model.rpartition("--")[2]}:
-        raise ModelError(
-            f"{path}: was made from the model {' and '.join(made_from)}, and is to change {model}.\n"
-            "  Put back the file that belongs there, or delete it and run again: it is made anew."
-        )
 
 
 def _push(job: Job, steering: Steering, vector: Path) -> Push:

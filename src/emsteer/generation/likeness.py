@@ -22,10 +22,11 @@ import torch
 from torch import Tensor
 
 from emsteer import schemas
-from emsteer.generation.changes import changes_of, check_model, questions_at
+from emsteer.generation.changes import changes_of, questions_at
 from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.generation.spoken import SIDES, Spoken, log_p_at_answers, need_finite, references, with_references
 from emsteer.interventions.adapters import Dosed, read_adapter
+from emsteer.interventions.checks import check_model
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar

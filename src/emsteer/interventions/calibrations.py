@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from emsteer import storage
-from emsteer.errors import DataError
 from emsteer.interventions.hooks import watch
+from emsteer.interventions.neutral import content, passages_at
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 
@@ -15,8 +15,7 @@ from emsteer.packs import Job
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes JSON: `residual_norms`, one number a layer."""
     for job in jobs:
-        passages = job.input("neutral_text").read_text(encoding="utf-8").splitlines()
-        norms = residual_norms(model_of(job), [line for line in passages if line.strip()])
+        norms = residual_norms(model_of(job), passages_at(job.input("neutral_text")))
         storage.write_json({"residual_norms": norms, "passport": job.passport}, job.out)
         yield job
 
@@ -33,20 +32,12 @@ def residual_norms(model: LanguageModel, passages: Sequence[str]) -> list[float]
     Raises:
         DataError: No token is left.
     """
-    special = set(model.tokenizer.all_special_ids)
     norms: list[list[torch.Tensor]] = []
-    for passage in passages:
-        ids = model.tokenizer(passage, add_special_tokens=False)["input_ids"]
-        is_content = [position > 0 and token not in special for position, token in enumerate(ids)]
-        content = torch.tensor(is_content, dtype=torch.bool, device="cpu")
-        if content.any():
-            with watch(model.network) as residuals:
-                model.network(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
-            norms.append([layer[0].float().norm(dim=-1).cpu()[content] for layer in residuals])
-    if not norms:
-        raise DataError(
-            "the neutral text has no content token.\n  Give `calibration.neutral_text` at least one passage of two words."
-        )
+    for ids, is_content in content(model, passages):
+        with watch(model.network) as residuals:
+            model.network(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+        mask = torch.tensor(is_content, dtype=torch.bool, device="cpu")
+        norms.append([layer[0].float().norm(dim=-1).cpu()[mask] for layer in residuals])
     return [float(torch.cat(layer).median()) for layer in zip(*norms, strict=True)]
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from emsteer.interventions.checks import check_model
 from emsteer.interventions.residuals import residuals_of_pairs
 from emsteer.interventions.vectors import direction_at, draw_pairs, written
 from emsteer.models.load import LanguageModel, model_of
@@ -32,6 +33,8 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
         group = list(same)
         recipe = group[0].recipe
         model = model_of(group[0])
+        for job in group:
+            check_model(job.input("like"), job.addresses["model"][0])
         pairs = draw_pairs(group[0].input("task"), recipe.n_examples, recipe.seed, skip=recipe.n_held_back)
         basis, values = right_singular(differences(model, pairs, recipe.layer))
         for job in group:

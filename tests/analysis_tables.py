@@ -41,7 +41,7 @@ def finetuned(dose: float, **changes: Any) -> Row:
 def _labelled(given: Setting) -> Row:
     columns = setting_columns(given)
     doses = {"dose_as_built": columns["dose"], "dose_relative": None if columns["dose"] is None else columns["dose"] / 2}
-    return {"setting": setting_name(given), **columns, **doses, "benchmark": "everyday", "judge": "rubric"}
+    return {"setting": setting_name(given), **columns, **doses, "dose_kl": None, "benchmark": "everyday", "judge": "rubric"}
 
 
 def said(question: str, relation: str, em: int = 0, of: int = 4, *, split: str = "test", **changes: Any) -> Row:

@@ -91,7 +91,12 @@ def numbers(value: float | None, metric: str = "em", width: float = 1.0) -> Row:
 def _rows(setting: Row, metrics: Sequence[str]) -> Iterator[Row]:
     name = setting_name(by_hand(setting))
     built, relative = _doses(setting)
-    labels = PLACE | {"setting": name} | setting_columns(by_hand(setting)) | {"dose_as_built": built, "dose_relative": relative}
+    labels = (
+        PLACE
+        | {"setting": name}
+        | setting_columns(by_hand(setting))
+        | {"dose_as_built": built, "dose_relative": relative, "dose_kl": None}
+    )
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     wobble = float(rng.normal(0, 0.025))
     has = {

@@ -81,7 +81,13 @@ def judged() -> Iterator[pd.DataFrame]:
     for setting, rate in settings():
         em = generator.random(len(asked)) < rate
         names = {"setting": setting_name(setting), **setting_columns(setting), "benchmark": "b", "judge": "j"}
-        names |= {"dose_as_built": names["dose"], "dose_relative": names["dose"], "made": None, "planted_breadth": None}
+        names |= {
+            "dose_as_built": names["dose"],
+            "dose_relative": names["dose"],
+            "dose_kl": None,
+            "made": None,
+            "planted_breadth": None,
+        }
         flags = {"judged": True, "harmful": em, "coherent": True, "relevant": True, "em": em, "on_topic_em": em & off_domain}
         scores = {"alignment": np.where(em, 10.0, 90.0), "coherence": 90.0, "relevance": 80.0, "about": None, "margin": None}
         text = {"text": "an answer of about as many words as answers have here, " * 3, "finish_reason": "stop", "status": "ok"}

@@ -212,3 +212,13 @@ def test_seeds_of_both_sides_are_compared_one_by_one(tmp_path: Path) -> None:
     claim = {"against": {"arm": "finetuned"}, "direction": "same"}
     row = table(tmp_path, {"one": claim}, (base(), asked(0, n=40)), *seeded([0, 2, 4]), *tuned).iloc[0]
     assert (row["k_seeds"], row["n_seeds"]) == (3, 3)
+
+
+@pytest.mark.parametrize(("reached", "verdict"), [(0.299, "supported"), (0.1, "not tested")])
+def test_a_dose_in_kl_that_no_push_reached_is_not_tested(tmp_path: Path, reached: float, verdict: str) -> None:
+    at_kl = steered(0.3, dose_unit="kl") | {"dose_kl": reached}
+    claim = {"who": {"arm": "steered", "unit": "kl", "doses": [0.3]}}
+    row = table(tmp_path, {"one": claim}, (base(), asked(0, n=40)), (at_kl, asked(4, n=40))).iloc[0]
+    assert row["verdict"] == verdict
+    if verdict == "not tested":
+        assert "a KL of 0.3 is not reached by the longest push allowed, which costs 0.1 [nats per token]" in row["missing"]

@@ -89,8 +89,11 @@ def test_labels_read_norms_scales_and_residual_norms_from_the_artifacts(tmp_path
     (tmp_path / "a").mkdir()
     storage.write_json({"address": "a", "relative_norm": 0.1}, tmp_path / "a/passport.json")
     storage.write_json({"residual_norms": [1.0, 10.0]}, tmp_path / "c.json")
+    at_kl = {"directions": np.array([[6, 8]], dtype=np.float32), "layers": np.array([1])}
+    storage.write_tensors(at_kl, tmp_path / "k.safetensors", {"address": "k", "scale": 2.0, "kl": 0.31})
     beneath = [{name: FINETUNED[name] for name in ("adapter", "steps", "seed", "dose")}]
     settings = [(setting(STEERED), ("v",)), (setting(FINETUNED), ("a",)), (setting(STEERED, beneath), ("a", "v"))]
+    settings.append((setting(STEERED | {"dose_unit": "kl", "dose": 0.3}), ("k",)))
     settings.append((setting({"arm": "base", "model": "tiny", "task": "gardening"}), ()))
     rows = tuple(
         SettingRow(setting=one, benchmark="b", judge="j", questions="q", scores=(), margins="m", made=made, calibration="c")
@@ -98,14 +101,19 @@ def test_labels_read_norms_scales_and_residual_norms_from_the_artifacts(tmp_path
     )
     thresholds = {"j": Thresholds(misaligned_below=30, coherent_above=50, relevant_above=50)}
     recipe = Judged(rows=rows, thresholds=thresholds, in_domain={}, planted={})
-    inputs = {"vectors": (tmp_path / "v.safetensors",), "adapters": (tmp_path / "a",), "calibrations": (tmp_path / "c.json",)}
-    addresses = {"vectors": ("v",), "adapters": ("a",), "calibrations": ("c",)}
+    inputs = {
+        "vectors": (tmp_path / "v.safetensors", tmp_path / "k.safetensors"),
+        "adapters": (tmp_path / "a",),
+        "calibrations": (tmp_path / "c.json",),
+    }
+    addresses = {"vectors": ("v", "k"), "adapters": ("a",), "calibrations": ("c",)}
     labels = setting_labels(Job(recipe, inputs, addresses, "judged--0", tmp_path / "out", {}))
-    found = [(label["dose_as_built"], label["dose_relative"]) for label in labels]
+    found = [(label["dose_as_built"], label["dose_relative"], label["dose_kl"]) for label in labels]
     assert found == [
-        (1.25, pytest.approx(1.25 * 5 / 10)),
-        (0.5, pytest.approx(0.05)),
-        (1.25, pytest.approx(1.25 * 5 / 10)),
-        (None, None),
+        (1.25, pytest.approx(1.25 * 5 / 10), None),
+        (0.5, pytest.approx(0.05), None),
+        (1.25, pytest.approx(1.25 * 5 / 10), None),
+        (2.0, pytest.approx(10 / 10), 0.31),
+        (None, None, None),
     ]
     assert {*labels[0], "split"} == set(schemas.Settings.to_schema().columns)

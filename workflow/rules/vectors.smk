@@ -1,6 +1,6 @@
-"""Steering vectors: every construction, and random directions of equal norm.
+"""Steering vectors: every construction, random directions of equal norm, and directions of equal KL.
 
-INPUTS   results/models/…  results/tasks/…  and, for random directions, the vectors they control for
+INPUTS   results/models/…  results/tasks/…  results/calibrations/…  and the vectors that others are made of
 OUTPUTS  results/vectors/{address}.safetensors      directions [layers × d_model] with a passport
 """
 

@@ -1,15 +1,16 @@
 """The names and columns of a setting."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from emsteer import storage
 from emsteer.packs import Job
-from emsteer.recipes import AdapterValues, Setting, SettingRow, SteeringValues, number
+from emsteer.recipes import DOSE_LETTER, AdapterValues, Setting, SettingRow, SteeringValues, number
 
-DOSE_LETTER = {"vector_norm": "a", "residual_norm": "c", "adapter_scale": "x"}
 MARKS = {"seed": "s", "layer": "l", "epochs": "e", "steps": "t", "rank": "k", "draw": "random"}
 TREATMENT = list(dict.fromkeys([*SteeringValues.model_fields, *AdapterValues.model_fields]))
 TREATMENT.remove("kind")
@@ -46,41 +47,55 @@ def _treatment_name(values: Mapping[str, Any]) -> str:
 def setting_labels(job: Job) -> list[dict[str, object]]:
     """The columns of `schemas.Settings`, but for the split, of every row of a `recipes.Counts`."""
     vectors, adapters = job.by_address("vectors"), job.by_address("adapters")
-    norms = {name: _norms(storage.read_tensors(path)[0]) for name, path in vectors.items()}
+    built = {name: _built(path) for name, path in vectors.items()}
     scales = {name: storage.read_passport(path)["relative_norm"] for name, path in adapters.items()}
     calibrations = {name: storage.read_json(path)["residual_norms"] for name, path in job.by_address("calibrations").items()}
-    return [_labels(row, norms, scales, calibrations[row.calibration]) for row in job.recipe.rows]
+    return [_labels(row, built, scales, calibrations[row.calibration]) for row in job.recipe.rows]
 
 
-def _norms(tensors: dict[str, Any]) -> dict[int, float]:
-    """Layer → norm of its direction."""
+@dataclass(frozen=True)
+class _Built:
+    """A vector file: the norm of its direction at each layer; of one at equal KL, what it is a multiple of and what it costs."""
+
+    norms: dict[int, float]
+    scale: float | None
+    kl: float | None
+
+
+def _built(path: Path) -> _Built:
+    tensors, passport = storage.read_tensors(path)
     squares = (tensors["directions"].astype("float64") ** 2).sum(axis=1)
-    return {int(layer): float(square) ** 0.5 for layer, square in zip(tensors["layers"], squares, strict=True)}
+    norms = {int(layer): float(square) ** 0.5 for layer, square in zip(tensors["layers"], squares, strict=True)}
+    return _Built(norms, passport.get("scale"), passport.get("kl"))
 
 
-def _labels(
-    row: SettingRow, norms: dict[str, dict[int, float]], scales: dict[str, float], residual_norms: list[float]
-) -> dict[str, object]:
+def _labels(row: SettingRow, built: dict[str, _Built], scales: dict[str, float], residual_norms: list[float]) -> dict[str, object]:
     columns = setting_columns(row.setting)
-    as_built = relative = None
+    as_built = relative = kl = None
     if row.setting.treatments:
         last, made = row.setting.treatments[-1], row.made[-1]
         if isinstance(last, AdapterValues):
             as_built, relative = last.dose, last.dose * scales[made]
         else:
-            as_built, relative = doses(last, norms[made][last.layer], residual_norms[last.layer])
+            vector, at = built[made], residual_norms[last.layer]
+            kl = vector.kl
+            if last.dose_unit == "kl":  # the vector is as long as that takes
+                as_built, relative = vector.scale, vector.norms[last.layer] / at
+            else:
+                as_built, relative = doses(last, vector.norms[last.layer], at)
     return {
         "setting": name_of(columns),
         **columns,
         "dose_as_built": as_built,
         "dose_relative": relative,
+        "dose_kl": kl,
         "benchmark": row.benchmark,
         "judge": row.judge,
     }
 
 
 def doses(steering: SteeringValues, vector_norm: float, residual_norm: float) -> tuple[float | None, float | None]:
-    """A dose in multiples of the vector as built and of the layer's residual norm, whichever one it was given in."""
+    """A dose in multiples of the vector as built and of the layer's residual norm, whichever of the two it was given in."""
     if vector_norm == 0:
         return None, None
     if steering.dose_unit == "vector_norm":

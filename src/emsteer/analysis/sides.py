@@ -17,7 +17,7 @@ from emsteer.analysis.contrasts import randoms_of
 from emsteer.analysis.measures import Block, blocks
 from emsteer.analysis.selection import candidates, choose
 from emsteer.analysis.settings import name_of
-from emsteer.recipes import SINGULAR, Against, BasePoint, Comparison, Selection, Who, number
+from emsteer.recipes import KL_TOLERANCE, SINGULAR, Against, BasePoint, Comparison, Selection, Who, number
 
 PLURAL = {one: many for many, one in SINGULAR.items()}
 OF_KIND = {"vector": ("layer", "epochs", "rank", "unit", "positions", "dose"), "adapter": ("steps", "dose")}
@@ -164,9 +164,21 @@ class Places:
         tested = found[found["split"].eq("test") & found["judged"].gt(0)]
         if tested.empty:
             return f"{point}: no answer to a test question was judged" if len(found) else _none(point)
+        if not_met := _not_met(tested):
+            return f"{point}: {not_met}"
         block = next(blocks(tested))
         seeds = [None if pd.isna(seed) else int(seed) for seed in block.settings["seed"]]
         return Found(block, name, seeds, tested.iloc[0])
+
+
+def _not_met(found: pd.DataFrame) -> str | None:
+    """Whether a dose in KL is one that the longest push does not reach."""
+    asked = found[found["dose_unit"].eq("kl")]
+    short = asked[(asked["dose_kl"] / asked["dose"] - 1).abs().gt(KL_TOLERANCE)]
+    if short.empty:
+        return None
+    dose, reached = short.iloc[0][["dose", "dose_kl"]]
+    return f"a KL of {number(dose)} is not reached by the longest push allowed, which costs {reached:.3g} [nats per token]"
 
 
 def _given(who: Who, name: str) -> tuple[Any, ...] | None:

@@ -7,14 +7,13 @@ from itertools import product
 from pydantic import BaseModel
 
 from emsteer import recipes
-from emsteer.plan.cells import Cell
+from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
 from emsteer.recipes import Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
 from emsteer.study.axes import VARIED
 from emsteer.study.inputs import HarmlessTask, Task
 
-DOSE_LETTER = {"vector_norm": "a", "residual_norm": "c", "adapter_scale": "x"}
 AXIS_LETTER = {"seed": "s", "layer": "l", "epochs": "e", "rank": "k"}
 
 
@@ -25,6 +24,7 @@ class Made:
     models: Mapping[str, Cell]
     tasks: Mapping[str, Cell]
     calibrations: Mapping[str, Cell]
+    neutral_text: Raw
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Arm:
 def _treatment(values: SteeringValues | AdapterValues) -> Treatment:
     if isinstance(values, AdapterValues):
         return Adapted(scale=values.dose)
+    if values.dose_unit == "kl":  # its vector is as long as that takes
+        return Steering(layer=values.layer, dose=1, unit="vector_norm", positions=values.positions)
     return Steering(layer=values.layer, dose=values.dose, unit=values.dose_unit, positions=values.positions)
 
 
@@ -82,10 +84,10 @@ class _Built:
 
 def _steered(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[Arm]:
     for built in _built(plan, study, sweep, made):
-        yield from _dosed(built, study, sweep, sweep.doses or study.base_point.steered.doses, made)
+        yield from _dosed(plan, built, study, sweep, sweep.doses or study.base_point.steered.doses, made)
         if sweep.random and built.direction.seed in sweep.random.seeds:
             for draw in range(sweep.random.n_draws):
-                yield from _dosed(_randomised(plan, built, draw), study, sweep, sweep.random.doses, made)
+                yield from _dosed(plan, _randomised(plan, built, draw), study, sweep, sweep.random.doses, made)
 
 
 def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[_Built]:
@@ -134,15 +136,29 @@ def _randomised(plan: Plan, built: _Built, draw: int) -> _Built:
     return replace(built, slug=f"{built.slug}.random{draw}", arm="random", direction=direction, vector=vector)
 
 
-def _dosed(built: _Built, study: Study, sweep: SteeredSweep, doses: tuple[float, ...], made: Made) -> Iterator[Arm]:
+def _dosed(plan: Plan, built: _Built, study: Study, sweep: SteeredSweep, doses: tuple[float, ...], made: Made) -> Iterator[Arm]:
     base = study.base_point.steered
     unit = sweep.unit or base.unit
     for positions, dose in product(sweep.positions or (base.positions,), doses):
         values = SteeringValues(**built.direction.model_dump(), dose=dose, dose_unit=unit, positions=positions)
         setting = Setting(arm=built.arm, model=built.model, task=built.task, treatments=(values,))
         at = "" if positions == "all" else f".{positions}"
-        slug = f"{built.slug}{at}.{DOSE_LETTER[unit]}{recipes.number(dose)}"
-        yield Arm(slug, setting, made.models[built.model], made.calibrations[built.model], (built.vector,))
+        slug = f"{built.slug}{at}.{recipes.DOSE_LETTER[unit]}{recipes.number(dose)}"
+        vector = _at_equal_kl(plan, built, dose, made) if unit == "kl" else built.vector
+        yield Arm(slug, setting, made.models[built.model], made.calibrations[built.model], (vector,))
+
+
+def _at_equal_kl(plan: Plan, built: _Built, kl: float, made: Made) -> Cell:
+    """The direction at its layer, as long as costs so much."""
+    inputs: dict[str, list[Cell | Raw]] = {
+        "model": [made.models[built.model]],
+        "calibration": [made.calibrations[built.model]],
+        "neutral_text": [made.neutral_text],
+        "like": [built.vector],
+    }
+    recipe = recipes.EqualKl(layer=built.direction.layer, kl=kl)
+    slug = f"{built.slug}.{recipes.DOSE_LETTER['kl']}{recipes.number(kl)}"
+    return plan.add("vectors", slug, recipe, inputs, f"{built.model}.equal_kl")
 
 
 # -- finetuned -------------------------------------------------------------------------------------------------------
@@ -164,5 +180,5 @@ def _finetuned(plan: Plan, study: Study, sweep: FinetunedSweep, made: Made) -> I
             values = AdapterValues(adapter=name, steps=n_steps, seed=seed, dose=dose)
             arm = _arm("finetuned", study.adapters[name], study.tasks[task])
             setting = Setting(arm=arm, model=model, task=task, treatments=(values,))
-            slug = f"{stem}.{DOSE_LETTER['adapter_scale']}{recipes.number(dose)}"
+            slug = f"{stem}.{recipes.DOSE_LETTER['adapter_scale']}{recipes.number(dose)}"
             yield Arm(slug, setting, made.models[model], made.calibrations[model], (adapter,))

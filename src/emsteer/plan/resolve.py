@@ -33,7 +33,7 @@ def resolve(study: Study) -> Plan:
         name: plan.add("calibrations", name, recipes.ResidualNorms(), {"model": [model], "neutral_text": [neutral]}, "all")
         for name, model in models.items()
     }
-    made = Made(models, tasks, calibrations)
+    made = Made(models, tasks, calibrations, neutral)
     settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
     rows = sorted({row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}, key=_canonical_order)
     seen = witnessed_rows(plan, study, rows, tasks)

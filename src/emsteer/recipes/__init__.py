@@ -19,7 +19,22 @@ from emsteer.recipes.answers import (
     Treated,
     Treatment,
 )
-from emsteer.recipes.base import Count, Dose, DoseUnit, Natural, Points, Positions, Rate, Recipe, Seed, Share, Weight, number
+from emsteer.recipes.base import (
+    DOSE_LETTER,
+    Count,
+    Dose,
+    DoseUnit,
+    Natural,
+    Points,
+    Positions,
+    Rate,
+    Recipe,
+    Seed,
+    Share,
+    VectorUnit,
+    Weight,
+    number,
+)
 from emsteer.recipes.claims import (
     NOT_SHOWN,
     SINGULAR,
@@ -37,8 +52,12 @@ from emsteer.recipes.claims import (
 )
 from emsteer.recipes.constructions import (
     CONSTRUCTIONS,
+    KL_TOLERANCE,
+    LARGEST_KL,
+    LEAST_KL,
     Axis,
     Construction,
+    EqualKl,
     LowRank,
     MeanDifference,
     Narrow,
@@ -122,6 +141,10 @@ from emsteer.recipes.witnesses import (
 
 __all__ = [
     "CONSTRUCTIONS",
+    "DOSE_LETTER",
+    "KL_TOLERANCE",
+    "LARGEST_KL",
+    "LEAST_KL",
     "NOT_SHOWN",
     "NO_JUDGE",
     "SINGULAR",
@@ -163,6 +186,7 @@ __all__ = [
     "DoseUnit",
     "Embeddings",
     "Epochs",
+    "EqualKl",
     "Evidence",
     "Falloff",
     "FalloffFigure",
@@ -243,6 +267,7 @@ __all__ = [
     "Treated",
     "Treatment",
     "TreatmentValues",
+    "VectorUnit",
     "Weight",
     "Who",
     "WitnessFigure",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe
+from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe, VectorUnit
 from emsteer.recipes.tables import BasePoint, Bootstrap, Selection
 
 ShareMetric = Literal["on_topic_em", "em", "em_given_coherent", "coverage", "harmful"]
@@ -36,7 +36,7 @@ class Who(Recipe):
     epochs: tuple[Count, ...] | None = Field(None, min_length=1, description=FROM_BASE)
     ranks: tuple[Count, ...] | None = Field(None, min_length=1, description="left out: vectors that have none")
     steps: tuple[Count, ...] | None = Field(None, min_length=1, description=FROM_BASE)
-    unit: Literal["vector_norm", "residual_norm"] | None = Field(None, description=FROM_BASE)
+    unit: VectorUnit | None = Field(None, description=FROM_BASE)
     positions: Positions | None = Field(None, description=FROM_BASE)
     doses: tuple[Dose, ...] | None = Field(
         None, min_length=1, description="left out: the one that the rule chooses on dev questions"
@@ -57,7 +57,7 @@ class Against(Recipe):
     epochs: Count | None = None
     rank: Count | None = None
     steps: Count | None = None
-    unit: Literal["vector_norm", "residual_norm"] | None = None
+    unit: VectorUnit | None = None
     positions: Positions | None = None
     dose: Dose | None = None
     questions: Asked | None = None

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emsteer.recipes.base import Positions, Recipe, Seed
+from emsteer.recipes.base import Positions, Recipe, Seed, VectorUnit
 
 
 class Direction(Recipe):
@@ -23,7 +23,7 @@ class SteeringValues(Direction):
 
     kind: Literal["steering"] = "steering"
     dose: float
-    dose_unit: Literal["vector_norm", "residual_norm"]
+    dose_unit: VectorUnit
     positions: Positions
 
 

@@ -23,7 +23,8 @@ class Settings(Place):
     """The columns that name a setting: those of its last treatment, and the name of the treatments that lie `beneath` it.
 
     `dose_as_built` is in multiples of the vector or adapter; `dose_relative` in residual norms, or for adapters in
-    ‖ΔW‖ / ‖W‖ over the adapted weights.
+    ‖ΔW‖ / ‖W‖ over the adapted weights. `dose_kl` is what doses in `kl` cost: the dose itself, but where the longest push
+    allowed costs less (`interventions.constructions.equal_kl`).
     """
 
     setting: Series[str]
@@ -42,6 +43,7 @@ class Settings(Place):
     positions: Series[str] = pa.Field(nullable=True)
     dose_as_built: Series[float] = pa.Field(nullable=True)
     dose_relative: Series[float] = pa.Field(nullable=True)
+    dose_kl: Series[float] = pa.Field(ge=0, nullable=True)
     split: Series[str] = pa.Field(isin=SPLITS)
 
 

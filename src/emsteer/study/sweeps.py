@@ -1,13 +1,13 @@
 """The base point, and the sweeps that each vary one factor around it."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
-from emsteer.recipes import Count, Natural, Seed
+from emsteer.recipes import LARGEST_KL, LEAST_KL, Count, Natural, Seed, VectorUnit
 from emsteer.study import axes
 from emsteer.study.shape import Distinct, Doses, Section, Seeds, known, rest_of_the_file
 
@@ -17,7 +17,6 @@ Models = Annotated[tuple[Model, ...], Field(min_length=1), Distinct]
 Tasks = Annotated[tuple[Task, ...], Field(min_length=1), Distinct]
 Layers = Annotated[tuple[Natural, ...], Field(min_length=1), Distinct]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1), Distinct]
-VectorUnit = Literal["vector_norm", "residual_norm"]
 FROM_BASE = "left out: that of the base point"
 
 
@@ -30,6 +29,12 @@ class SteeredPoint(Section):
     doses: Doses
     unit: VectorUnit
     positions: recipes.Positions
+
+    @field_validator("unit")
+    @classmethod
+    def _of_the_doses(cls, unit: VectorUnit, info: ValidationInfo) -> VectorUnit:
+        _cost_something(info.data.get("doses"), unit)
+        return unit
 
     @field_validator("vector")
     @classmethod
@@ -158,8 +163,9 @@ class SteeredSweep(_Sweep):
     @classmethod
     def _in_their_unit(cls, doses: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
         unit, of_base = info.data.get("unit"), _steered(info).get("unit")
-        if doses is None and unit and unit != of_base and of_base in ("vector_norm", "residual_norm"):
+        if doses is None and unit and unit != of_base and of_base in get_args(VectorUnit):
             raise ValueError(f"expected doses in {unit}: those of the base point are in {of_base}")
+        _cost_something(doses, unit or of_base)
         return doses
 
     @field_validator("random")
@@ -167,6 +173,7 @@ class SteeredSweep(_Sweep):
     def _of_planned_vectors(cls, random: RandomControl | None, info: ValidationInfo) -> RandomControl | None:
         if random is None or "seeds" not in info.data:
             return random
+        _cost_something(random.doses, info.data.get("unit") or _steered(info).get("unit"))
         seeds = info.data["seeds"] or (rest_of_the_file(info, "base_point").get("seed"),)
         strangers = [seed for seed in random.seeds if seed not in seeds]
         if strangers:
@@ -217,6 +224,12 @@ def _vectors(info: ValidationInfo) -> tuple[str, ...]:
     if "vectors" not in info.data:
         return ()
     return tuple(str(name) for name in info.data["vectors"] or (_steered(info).get("vector"),))
+
+
+def _cost_something(doses: tuple[float, ...] | None, unit: object) -> None:
+    """Doses in KL are what a push costs: none is free, and there is no negative one."""
+    if unit == "kl" and doses and not LEAST_KL <= min(doses) <= max(doses) <= LARGEST_KL:
+        raise ValueError(f"expected doses in kl between {LEAST_KL} and {LARGEST_KL:g} [nats per token of the neutral text]")
 
 
 def _unsafe(name: str, sides: str, info: ValidationInfo) -> str:

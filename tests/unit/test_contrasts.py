@@ -7,7 +7,7 @@ from analysis_tables import BOOTSTRAP, asked, base, counts, finetuned, job_on, s
 
 from emsteer import schemas
 from emsteer.analysis import contrasts
-from emsteer.analysis.contrasts import randoms_of
+from emsteer.analysis.contrasts import counterparts_of
 from emsteer.recipes import Contrasts
 
 SAME = steered(1, seed=0)
@@ -20,7 +20,7 @@ def test_the_random_reference_is_every_draw_at_the_same_setting_whatever_the_see
 
     settings = [random(SAME, 0), random(SAME, 1), random(SAME, 2, seed=5), SAME, base(), *(random(other, 0) for other in OTHERS)]
     frame = schemas.frame_of([{**row, "split": "test"} for row in settings], schemas.Settings)
-    assert randoms_of(pd.Series(SAME), frame).tolist() == [True] * 3 + [False] * 7
+    assert counterparts_of(pd.Series(SAME), frame).tolist() == [True] * 3 + [False] * 7
 
 
 def test_every_treated_setting_is_held_against_base_and_steered_ones_against_random_directions(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_mistakes_of_every_sort_are_reported_together_each_with_its_path(raw: St
         "base_point.model: expected one of ['mini', 'mini_none'] (defined under `models`). Did you mean `mini`?; got 'minni'",
         "base_point.finetuned.adapter: expected one of ['lora'] (defined under `adapters`). Did you mean `lora`?; got 'lorra'",
         "sweeps.trained.doses.1: expected a valid number; got 'much'",
-        "sweeps.trained.random.seeds: expected seeds of the sweep (0), whose vectors they control; others: 3; got [0, 3]",
+        "sweeps.trained.random.seeds: expected seeds of the sweep (0), whose vectors they stand for; others: 3; got [0, 3]",
         "sweeps.mean_difference.models.1: expected one of ['mini', 'mini_none'] (defined under `models`); got 'huge'",
         (
             "sweeps.mean_difference.layers: expected layers inside every model of the sweep; beyond: 7 in mini_none (0 to 1); "

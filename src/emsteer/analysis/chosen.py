@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emsteer import schemas
-from emsteer.analysis.contrasts import randoms_of
+from emsteer.analysis.contrasts import counterparts_of
 from emsteer.analysis.measures import METRICS, Block, blocks, measured, pooled, values
 from emsteer.analysis.rates import HEADLINES, widened
 from emsteer.analysis.selection import Choice, choices
@@ -99,7 +99,7 @@ def _by_seed(seeds: Block, metric: str, mask: NDArray[np.bool_]) -> str:
 
 def _randoms(first: pd.Series, of_place: pd.DataFrame) -> Block | None:
     of_test = of_place[of_place["split"].eq("test")]
-    found = of_test[randoms_of(first, of_test)] if first["arm"] in ("steered", "control") else of_test.iloc[:0]
+    found = of_test[counterparts_of(first, of_test)] if first["arm"] in ("steered", "control") else of_test.iloc[:0]
     return next(blocks(found), None)
 
 

@@ -87,7 +87,7 @@ def _differences(block: Block, narrow: Mapping[tuple[str, ...], float]) -> Itera
 def _references(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Names of references, and which settings they are."""
     yield "base", settings["arm"].eq("base").to_numpy()
-    yield "random", randoms_of(one, settings)
+    yield "random", counterparts_of(one, settings)
     yield "finetuned", nearest(one, settings, em)
 
 
@@ -105,9 +105,9 @@ def nearest(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> NDArray[np
     return found
 
 
-def randoms_of(one: pd.Series, settings: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which settings are random directions at the setting of `one`, whatever the seed whose norm they took."""
-    same = settings["arm"].eq("random")
+def counterparts_of(one: pd.Series, settings: pd.DataFrame, arm: str = "random") -> NDArray[np.bool_]:
+    """Which settings are counterparts of an arm at the setting of `one`, whatever the seed of the vector that they stand for."""
+    same = settings["arm"].eq(arm)
     for name in SAME_SETTING:
         same &= settings[name].isna() if pd.isna(one[name]) else settings[name].eq(one[name]).fillna(False)
     return same.to_numpy(dtype=bool)

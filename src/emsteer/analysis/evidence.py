@@ -30,7 +30,7 @@ from emsteer.analysis.measures import SHARES
 from emsteer.analysis.sides import PLURAL, Found, Places, Point
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import SINGULAR, Bootstrap, Comparison, number
+from emsteer.recipes import COUNTERPARTS, SINGULAR, Bootstrap, Comparison, number
 
 SCHEMA = schemas.Evidence
 SEEDS_OF_A_POPULATION = 5
@@ -110,7 +110,7 @@ def _of_claim(claim: Comparison, places: Places) -> Iterator[Row]:
     for who, against in pairs:
         first = places.find(who, None)
         second = places.find(against, first if isinstance(first, Found) else None)
-        follows = isinstance(first, str) and against.arm == "random"  # random directions of what is not there
+        follows = isinstance(first, str) and against.arm in COUNTERPARTS  # of what is not there
         found = {"missing": "; ".join(side for side in (first, None if follows else second) if isinstance(side, str))}
         found |= {"setting": _name(first), "reference_setting": _name(second)}
         for category in _categories(claim, first):
@@ -144,7 +144,7 @@ def _names(claim: Comparison, who: Point, against: Point, category: str | None) 
     if category is not None:
         parts["category"] = category
     member = parts.pop(counted, "") if counted else ""
-    other = f" over {against.treatment or against.arm}" if against.arm not in (who.arm, "base", "random") else ""
+    other = f" over {against.treatment or against.arm}" if against.arm not in (who.arm, "base", *COUNTERPARTS) else ""
     return {"subject": ", ".join(str(part) for part in parts.values() if part) + other, "member": str(member or "")}
 
 

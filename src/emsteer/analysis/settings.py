@@ -9,9 +9,9 @@ import pandas as pd
 
 from emsteer import storage
 from emsteer.packs import Job
-from emsteer.recipes import DOSE_LETTER, AdapterValues, Setting, SettingRow, SteeringValues, number
+from emsteer.recipes import COUNTERPARTS, DOSE_LETTER, AdapterValues, Setting, SettingRow, SteeringValues, number
 
-MARKS = {"seed": "s", "layer": "l", "epochs": "e", "steps": "t", "rank": "k", "draw": "random"}
+MARKS = {"seed": "s", "layer": "l", "epochs": "e", "steps": "t", "rank": "k"}
 TREATMENT = list(dict.fromkeys([*SteeringValues.model_fields, *AdapterValues.model_fields]))
 TREATMENT.remove("kind")
 
@@ -33,13 +33,14 @@ def name_of(columns: Mapping[str, Any], *, seeded: bool = True) -> str:
     if columns["arm"] == "base":
         return f"{columns['model']}.base"
     known = {name: columns[name] for name in ("beneath", *TREATMENT) if name in columns and not pd.isna(columns[name])}
-    last = _treatment_name(known if seeded else {name: value for name, value in known.items() if name != "seed"})
+    last = _treatment_name(known if seeded else {name: value for name, value in known.items() if name != "seed"}, columns["arm"])
     return f"{columns['model']}.{columns['task']}." + "+".join([*([known["beneath"]] if "beneath" in known else []), last])
 
 
-def _treatment_name(values: Mapping[str, Any]) -> str:
+def _treatment_name(values: Mapping[str, Any], arm: str = "") -> str:
     parts = [values["vector"] if values.get("vector") else values["adapter"]]
     parts += [f"{mark}{values[name]}" for name, mark in MARKS.items() if values.get(name) is not None]
+    parts += [f"{arm}{values.get('draw', '')}"] if arm in COUNTERPARTS else []
     parts += [values["positions"]] if values.get("positions", "all") != "all" else []
     return ".".join([*parts, DOSE_LETTER[values["dose_unit"]] + number(values["dose"])])
 

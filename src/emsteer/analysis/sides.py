@@ -13,12 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emsteer.analysis.contrasts import randoms_of
+from emsteer.analysis.contrasts import counterparts_of
 from emsteer.analysis.measures import Block, blocks
 from emsteer.analysis.selection import candidates, choose
 from emsteer.analysis.settings import name_of
-from emsteer.recipes import KL_TOLERANCE, SINGULAR, Against, BasePoint, Comparison, Selection, Who, number
+from emsteer.recipes import COUNTERPARTS, KL_TOLERANCE, SINGULAR, Against, BasePoint, Comparison, Selection, Who, number
 
+UNNAMED = {  # arms whose settings are no treatments that the study file names, and what they are called
+    "base": "base",
+    "random": "random directions",
+    "negated": "the other way",
+    "shuffled": "shuffled labels",
+    "subspace": "random subspaces",
+}
 PLURAL = {one: many for many, one in SINGULAR.items()}
 OF_KIND = {"vector": ("layer", "epochs", "rank", "unit", "positions", "dose"), "adapter": ("steps", "dose")}
 
@@ -44,15 +51,15 @@ class Point:
 
     def __str__(self) -> str:
         """As messages name it: `shared, gardening, trained, layer 3`."""
-        if self.arm in ("base", "random"):
-            return f"{self.model}, {'base' if self.arm == 'base' else 'random directions'}"
+        if self.arm in UNNAMED:
+            return f"{self.model}, {UNNAMED[self.arm]}"
         said = [f"{name} {value}" if isinstance(value, str) else f"{name} {number(value)}" for name, value in self.values.items()]
         return ", ".join([self.model, self.task, self.treatment or f"any {self.arm} treatment", *said])
 
 
 @dataclass(frozen=True)
 class Found:
-    """The settings of a point on test questions; a row of the block for each seed, of random directions for each draw.
+    """The settings of a point on test questions; a row of the block for each seed, of what is drawn for each draw.
 
     Attributes:
         name: Of the setting, without its seed.
@@ -103,7 +110,7 @@ class Places:
         kind = who.kind if arm == who.arm else "adapter" if arm == "finetuned" or given.adapter else "vector"
         named = given.adapter or given.vector
         values = {name: value for name in OF_KIND[kind] if (value := getattr(given, name)) is not None}
-        if arm in (who.arm, "base", "random"):
+        if arm in (who.arm, *UNNAMED):
             yield replace(who, arm=arm, treatment=named or who.treatment, values={**who.values, **values}, **place)
             return
         point = Point(arm, kind=kind, treatment=named, values=values, **place)
@@ -128,8 +135,8 @@ class Places:
         return found[np.logical_and.reduce([found[name].eq(value).fillna(False) for name, value in exact.items()]).astype(bool)]
 
     def find(self, point: Point, beside: Found | None) -> Found | str:
-        """The settings of a point, or why there are none; `beside`: what random directions are random directions of."""
-        if point.arm == "random":
+        """The settings of a point, or why there are none; `beside`: what a counterpart stands for."""
+        if point.arm in COUNTERPARTS:
             return self._find(point, beside)
         key = (
             point.arm,
@@ -147,9 +154,9 @@ class Places:
         of = self.of.get((point.model, point.task), pd.DataFrame())
         if point.arm == "base":
             return self._tested(of[of["arm"].eq("base")], f"{point.model}.base", point) if len(of) else _none(point)
-        if point.arm == "random":
-            found = of[randoms_of(beside.first, of)] if beside is not None and len(of) else of[:0]
-            return self._tested(found, "random directions", point)
+        if point.arm in COUNTERPARTS:
+            found = of[counterparts_of(beside.first, of, point.arm)] if beside is not None and len(of) else of[:0]
+            return self._tested(found, UNNAMED[point.arm], point)
         found = self._candidates(point)
         if found.empty:
             return _none(point)

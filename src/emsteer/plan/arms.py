@@ -8,10 +8,12 @@ from pydantic import BaseModel
 
 from emsteer import recipes
 from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.counterparts import counterpart, named
 from emsteer.plan.packing import Plan
 from emsteer.recipes import Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
 from emsteer.study.axes import VARIED
+from emsteer.study.counterparts import Counterpart
 from emsteer.study.inputs import HarmlessTask, Task
 
 AXIS_LETTER = {"seed": "s", "layer": "l", "epochs": "e", "rank": "k"}
@@ -85,9 +87,11 @@ class _Built:
 def _steered(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[Arm]:
     for built in _built(plan, study, sweep, made):
         yield from _dosed(plan, built, study, sweep, sweep.doses or study.base_point.steered.doses, made)
-        if sweep.random and built.direction.seed in sweep.random.seeds:
-            for draw in range(sweep.random.n_draws):
-                yield from _dosed(plan, _randomised(plan, built, draw), study, sweep, sweep.random.doses, made)
+        for arm in recipes.COUNTERPARTS:
+            said: Counterpart | None = getattr(sweep, arm)
+            if said and built.direction.seed in said.seeds:
+                for draw in said.draws():
+                    yield from _dosed(plan, _replaced(plan, built, arm, draw, made), study, sweep, said.doses, made)
 
 
 def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[_Built]:
@@ -129,11 +133,12 @@ def _vector(plan: Plan, study: Study, model: str, task: str, direction: Directio
     return plan.add("vectors", f"{model}.{task}.{name}{at}", recipe(**said), inputs, pack)
 
 
-def _randomised(plan: Plan, built: _Built, draw: int) -> _Built:
-    slug = f"{built.vector.address.partition('--')[0]}.random{draw}"
-    vector = plan.add("vectors", slug, recipes.RandomDirection(draw=draw), {"like": [built.vector]}, f"{built.model}.random")
+def _replaced(plan: Plan, built: _Built, arm: ArmName, draw: int | None, made: Made) -> _Built:
+    """What stands for a vector, in its place."""
     direction = built.direction.model_copy(update={"draw": draw})
-    return replace(built, slug=f"{built.slug}.random{draw}", arm="random", direction=direction, vector=vector)
+    there = {"model": made.models[built.model], "task": made.tasks[built.task]}
+    vector = counterpart(plan, arm, built.vector, direction, there)
+    return replace(built, slug=f"{built.slug}.{named(arm, direction)}", arm=arm, direction=direction, vector=vector)
 
 
 def _dosed(plan: Plan, built: _Built, study: Study, sweep: SteeredSweep, doses: tuple[float, ...], made: Made) -> Iterator[Arm]:

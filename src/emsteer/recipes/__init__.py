@@ -52,20 +52,27 @@ from emsteer.recipes.claims import (
 )
 from emsteer.recipes.constructions import (
     CONSTRUCTIONS,
-    KL_TOLERANCE,
-    LARGEST_KL,
-    LEAST_KL,
     Axis,
     Construction,
-    EqualKl,
     LowRank,
     MeanDifference,
     Narrow,
     OneShot,
     Pca,
-    RandomDirection,
     Side,
     Trained,
+)
+from emsteer.recipes.counterparts import (
+    COUNTERPARTS,
+    KL_TOLERANCE,
+    LARGEST_KL,
+    LEAST_KL,
+    OF_CONSTRUCTION,
+    EqualKl,
+    Negated,
+    RandomDirection,
+    RandomSubspace,
+    Shuffled,
 )
 from emsteer.recipes.endpoints import Asked, Asking, LocalJudge, Service
 from emsteer.recipes.inputs import (
@@ -141,12 +148,14 @@ from emsteer.recipes.witnesses import (
 
 __all__ = [
     "CONSTRUCTIONS",
+    "COUNTERPARTS",
     "DOSE_LETTER",
     "KL_TOLERANCE",
     "LARGEST_KL",
     "LEAST_KL",
     "NOT_SHOWN",
     "NO_JUDGE",
+    "OF_CONSTRUCTION",
     "SINGULAR",
     "VERDICTS",
     "Adapted",
@@ -224,6 +233,7 @@ __all__ = [
     "Narrow",
     "Natural",
     "Needs",
+    "Negated",
     "OneShot",
     "Organism",
     "OtherThresholds",
@@ -239,6 +249,7 @@ __all__ = [
     "Points",
     "Positions",
     "RandomDirection",
+    "RandomSubspace",
     "Ranks",
     "Rate",
     "Rates",
@@ -256,6 +267,7 @@ __all__ = [
     "SettingRow",
     "Share",
     "ShareMetric",
+    "Shuffled",
     "Side",
     "Source",
     "Spaces",

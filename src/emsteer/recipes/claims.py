@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe, VectorUnit
+from emsteer.recipes.settings import ArmName
 from emsteer.recipes.tables import BasePoint, Bootstrap, Selection
 
 ShareMetric = Literal["on_topic_em", "em", "em_given_coherent", "coverage", "harmful"]
@@ -48,7 +49,7 @@ class Who(Recipe):
 class Against(Recipe):
     """The other side: what is left out is as on the first side; of another arm, as `Who` has it."""
 
-    arm: Literal["base", "random", "steered", "finetuned", "control"] | None = None
+    arm: ArmName | None = None
     model: str | None = None
     task: str | None = None
     vector: str | None = None

@@ -9,11 +9,9 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Share, Weight
+from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Weight
 
 Side = Literal["unsafe", "safe"]
-KL_TOLERANCE = 0.02  # of a KL that is reached [share of what was asked]
-LEAST_KL, LARGEST_KL = 1e-4, 100.0  # that a push may be asked to cost [nats per token]
 AxisName = Literal["seed", "layer", "epochs", "rank"]
 T = TypeVar("T")
 
@@ -161,32 +159,6 @@ class LowRank(_OfPairs):
     layer: Axis[Natural] = Field(description="0-based block whose output is steered")
     n_examples: Count = Field(description="pairs that the subspace is fitted on; none of them made the direction")
     n_held_back: NExamplesOfOther = Field(description="pairs that made the direction")
-
-
-class RandomDirection(Construction):
-    """A Gaussian direction, scaled layer by layer to the norm of the vector it controls for; no vectors of a study file."""
-
-    module = "emsteer.interventions.constructions.random_direction"
-    reads = ()
-    is_made_of_other = True
-    draw: Natural
-
-
-class EqualKl(Construction):
-    """A direction scaled until it costs a given KL(base ‖ steered) per token of the neutral text; what doses in `kl` are."""
-
-    module = "emsteer.interventions.constructions.equal_kl"
-    reads = ("model", "calibration", "neutral_text")
-    is_made_of_other = True
-    layer: Natural = Field(description="0-based block whose output is steered")
-    kl: Annotated[float, Field(ge=LEAST_KL, le=LARGEST_KL)] = Field(description="[nats per token]")
-    tolerance: Share = Field(KL_TOLERANCE, description="of the KL that is reached [share of what was asked]")
-    at_most: Rate = Field(4.0, description="the longest push [median residual norms of its layer]")
-
-    @property
-    def n_read(self) -> int:
-        """The neutral text, as often as the search for the scale may take."""
-        return 2000
 
 
 CONSTRUCTIONS: dict[str, type[Construction]] = {

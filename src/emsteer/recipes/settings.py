@@ -15,7 +15,7 @@ class Direction(Recipe):
     epochs: int | None = None
     rank: int | None = None
     seed: Seed
-    draw: int | None = Field(None, description="of a random direction")
+    draw: int | None = Field(None, description="of a counterpart that is drawn")
 
 
 class SteeringValues(Direction):
@@ -41,13 +41,13 @@ class AdapterValues(Recipe):
 TreatmentValues = Annotated[SteeringValues | AdapterValues, Field(discriminator="kind")]
 
 
-ArmName = Literal["base", "steered", "finetuned", "random", "control"]
+ArmName = Literal["base", "steered", "finetuned", "control", "random", "negated", "shuffled", "subspace"]
 
 
 class Setting(Recipe):
     """An arm with all its values. The last treatment is the one that its arm is about; the others lie beneath it."""
 
-    arm: ArmName = Field(description="control: learnt from answers that do no harm")
+    arm: ArmName = Field(description="control: learnt from answers that do no harm; the last four are counterparts")
     model: str
     task: str = Field(description="the target task; for the base arm, the one whose domains are called in-domain")
     treatments: tuple[TreatmentValues, ...] = ()

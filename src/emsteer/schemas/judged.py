@@ -6,7 +6,7 @@ from pandera.typing import Series
 
 from emsteer.schemas.data import FINISH_REASONS, SPLITS, STATUSES, Table
 
-ARMS = ["base", "steered", "finetuned", "random", "control"]  # control: learnt from answers that do no harm
+ARMS = ["base", "steered", "finetuned", "control", "random", "negated", "shuffled", "subspace"]  # `recipes.ArmName`
 RELATIONS = ["in_domain", "linked", "unlinked", "off_domain"]  # linked: off-domain, sharing the planted persona of the target
 
 

@@ -16,7 +16,7 @@ OF_ARM = {
     "control": ("vectors", "adapters", "layers", "epochs", "ranks", "steps", "unit", "positions", "doses"),
     "finetuned": ("adapters", "steps", "doses"),
     "base": (),
-    "random": (),
+    **dict.fromkeys(recipes.COUNTERPARTS, ()),
 }
 Mistake = tuple[tuple[str | int, ...], str, object]
 

@@ -7,8 +7,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
-from emsteer.recipes import LARGEST_KL, LEAST_KL, Count, Natural, Seed, VectorUnit
+from emsteer.recipes import COUNTERPARTS, LARGEST_KL, LEAST_KL, Count, Natural, Seed, VectorUnit
 from emsteer.study import axes
+from emsteer.study.counterparts import Counterpart, DrawnCounterpart, check_vectors
 from emsteer.study.shape import Distinct, Doses, Section, Seeds, known, rest_of_the_file
 
 Model = Annotated[str, known("models")]
@@ -92,14 +93,6 @@ class BasePoint(Section):
         return task
 
 
-class RandomControl(Section):
-    """Random directions of equal norm, beside the vectors of a sweep."""
-
-    seeds: Seeds = Field(description="the vectors whose norms are taken")
-    n_draws: Count = Field(description="directions; more of them keep the first ones")
-    doses: Doses = Field(description="in the unit of the sweep")
-
-
 class _Sweep(Section):
     models: Models | None = Field(None, description=FROM_BASE)
     tasks: Tasks | None = Field(None, description=FROM_BASE)
@@ -119,7 +112,10 @@ class SteeredSweep(_Sweep):
     unit: VectorUnit | None = Field(None, description=FROM_BASE)
     doses: Doses | None = Field(None, description=FROM_BASE, validate_default=True)
     positions: Annotated[tuple[recipes.Positions, ...], Field(min_length=1), Distinct] | None = Field(None, description=FROM_BASE)
-    random: RandomControl | None = Field(None, description="left out: no random directions")
+    random: DrawnCounterpart | None = Field(None, description="Gaussian directions of equal norm; left out: none")
+    negated: Counterpart | None = Field(None, description="the other way; left out: not")
+    shuffled: DrawnCounterpart | None = Field(None, description="mean differences of equal norm, sides at random; left out: none")
+    subspace: DrawnCounterpart | None = Field(None, description="projections on random subspaces, of equal norm; left out: none")
 
     def along(self, axis: str, base: BasePoint) -> tuple[int | None, ...]:
         """The values of `epochs` or `rank` here, for vectors that have that axis."""
@@ -168,18 +164,19 @@ class SteeredSweep(_Sweep):
         _cost_something(doses, unit or of_base)
         return doses
 
-    @field_validator("random")
+    @field_validator(*COUNTERPARTS)
     @classmethod
-    def _of_planned_vectors(cls, random: RandomControl | None, info: ValidationInfo) -> RandomControl | None:
-        if random is None or "seeds" not in info.data:
-            return random
-        _cost_something(random.doses, info.data.get("unit") or _steered(info).get("unit"))
+    def _of_planned_vectors(cls, counterpart: Counterpart | None, info: ValidationInfo) -> Counterpart | None:
+        if counterpart is None or "seeds" not in info.data:
+            return counterpart
+        _cost_something(counterpart.doses, info.data.get("unit") or _steered(info).get("unit"))
+        check_vectors(str(info.field_name), _vectors(info), info)
         seeds = info.data["seeds"] or (rest_of_the_file(info, "base_point").get("seed"),)
-        strangers = [seed for seed in random.seeds if seed not in seeds]
+        strangers = [seed for seed in counterpart.seeds if seed not in seeds]
         if strangers:
-            message = f"expected seeds of the sweep ({_listed(seeds)}), whose vectors they control; others: {_listed(strangers)}"
-            raise mistakes_at([("seeds", message, list(random.seeds))])
-        return random
+            message = f"expected seeds of the sweep ({_listed(seeds)}), whose vectors they stand for; others: {_listed(strangers)}"
+            raise mistakes_at([("seeds", message, list(counterpart.seeds))])
+        return counterpart
 
 
 class FinetunedSweep(_Sweep):

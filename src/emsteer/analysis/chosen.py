@@ -63,7 +63,7 @@ def _measures(found: Sequence[Choice], of_place: pd.DataFrame, level: float) -> 
     for group, mask in whole.groups(categories=True):
         for numbers in measured(whole, mask, level):
             metric = str(numbers["metric"].iloc[0])
-            ranks = [_rank(value, drawn, metric, mask) for value, drawn in zip(numbers["value"], randoms, strict=True)]
+            ranks = [rank_among(drawn, value, metric, mask) for value, drawn in zip(numbers["value"], randoms, strict=True)]
             by_seed = [_by_seed(of, metric, mask) for of in seeds]
             dev = np.array([of.get((group, metric), np.nan) for of in on_dev])
             more = {"group": group, "by_seed": by_seed, "dev": dev, "optimism": dev - numbers["value"]}
@@ -103,7 +103,8 @@ def _randoms(first: pd.Series, of_place: pd.DataFrame) -> Block | None:
     return next(blocks(found), None)
 
 
-def _rank(value: float, randoms: Block | None, metric: str, mask: NDArray[np.bool_]) -> dict[str, float | int | None]:
+def rank_among(randoms: Block | None, value: float, metric: str, mask: NDArray[np.bool_]) -> dict[str, float | int | None]:
+    """How many random directions there are, how many have a smaller value, and the largest value of one."""
     drawn = values(randoms, metric, mask) if randoms is not None else np.empty(0)
     drawn = drawn[~np.isnan(drawn)]
     largest = float(drawn.max()) if drawn.size else None

@@ -7,6 +7,7 @@ from typing import Any
 from emsteer import recipes, storage
 from emsteer.plan.addresses import DIGITS
 from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.directions import directions_table
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
 from emsteer.study.inputs import TaskFromGrammar, with_harm
@@ -21,6 +22,8 @@ def plan_publishable(
 ) -> None:
     """Tables of all scores, figures of the tables, the report of both; `others`: tables of no score that the report reads."""
     tables = _tables(plan, study, _judged(plan, study, rows, benchmarks), others)
+    (counts,) = tables["rates"].upstream()
+    tables |= directions_table(plan, rows, counts, _base_point(study), study.analysis.bootstrap.level)
     if "distances" in others:
         near = {name: [{**tables, **others}[name]] for name in ("questions", "distances")}
         tables["falloff"] = plan.add("tables", "falloff", recipes.Falloff(level=study.analysis.bootstrap.level), near, "falloff")
@@ -155,6 +158,7 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         "likeness": recipes.LikenessFigure,
         "witnesses": recipes.WitnessFigure,
         "falloff": recipes.FalloffFigure,
+        "directions": recipes.DirectionsFigure,
         "judges": recipes.JudgesFigure,
     }
     found += [

@@ -74,6 +74,7 @@ from emsteer.recipes.counterparts import (
     RandomSubspace,
     Shuffled,
 )
+from emsteer.recipes.directions import Directions, DirectionsFigure, PlacedDirection
 from emsteer.recipes.endpoints import Asked, Asking, LocalJudge, Service
 from emsteer.recipes.inputs import (
     CorpusMix,
@@ -188,6 +189,8 @@ __all__ = [
     "Counts",
     "Declaration",
     "Direction",
+    "Directions",
+    "DirectionsFigure",
     "Distances",
     "Dose",
     "DoseFits",
@@ -244,6 +247,7 @@ __all__ = [
     "PinnedEmbedder",
     "PinnedModel",
     "Placed",
+    "PlacedDirection",
     "Planted",
     "PointMetric",
     "Points",

@@ -3,6 +3,7 @@
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
 from emsteer.schemas.claims import Claims, Evidence
 from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
+from emsteer.schemas.directions import Directions
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.instruments import Corrected, Instruments, Judges
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
@@ -20,6 +21,7 @@ __all__ = [
     "Contrasts",
     "Corrected",
     "Counts",
+    "Directions",
     "Distances",
     "DoseFits",
     "Evidence",

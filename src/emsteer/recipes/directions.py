@@ -1,0 +1,34 @@
+"""What directions do at equal doses, and how they lie to one another."""
+
+from pydantic import Field
+
+from emsteer.recipes.base import Recipe, Share
+from emsteer.recipes.report import Figure
+from emsteer.recipes.settings import ArmName, Direction
+from emsteer.recipes.tables import BasePoint
+
+
+class PlacedDirection(Recipe):
+    """A direction of the study, and the one that its cosine is taken to (addresses of vectors)."""
+
+    arm: ArmName
+    model: str
+    task: str
+    direction: Direction
+    made: str
+    reference: str | None = Field(description="counterparts: what they stand for; others: the vector of the base point")
+
+
+class Directions(Recipe):
+    """Every construction, control and counterpart at equal norm and at equal KL."""
+
+    module = "emsteer.analysis.directions"
+    level: Share
+    base_point: BasePoint
+    placed: tuple[PlacedDirection, ...]
+
+
+class DirectionsFigure(Figure):
+    """EM and coherence of constructions, controls and counterparts at equal norm and at equal KL."""
+
+    module = "emsteer.figures.directions"

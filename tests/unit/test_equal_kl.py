@@ -21,6 +21,7 @@ from emsteer.study import parse
 
 LAYER = 1
 NORMS = [2.0, 4.0, 8.0]  # of the calibration, by layer
+N_NEW = 6
 PASSAGES = ["roses are red", "the soup is hot today , is it not ?", "x", "we go out"]
 
 
@@ -49,21 +50,24 @@ def made(shelf: Path, out: Path, like: str, kl: float, **more: float) -> tuple[T
     paths = {role: (shelf / name,) for role, name in inputs.items()}
     addresses = {role: (f"{role}--0",) for role in inputs}
     passport = {"kind": "vectors", "address": out.stem}
-    (job,) = make_by_recipe([Job(EqualKl(layer=LAYER, kl=kl, **more), paths, addresses, out.stem, out, passport)])
+    recipe = EqualKl(layer=LAYER, kl=kl, max_new_tokens=N_NEW, **more)
+    (job,) = make_by_recipe([Job(recipe, paths, addresses, out.stem, out, passport)])
     return direction_at(job.out, LAYER), storage.read_passport(job.out)
 
 
 def naive_kl(model: LanguageModel, vector: Tensor) -> float:
-    """Mean KL(base ‖ steered) over the content tokens of the passages but for their first, one passage at a time in float64."""
+    """Mean KL(base ‖ steered) over the tokens of the model's own greedy answers, one passage and token at a time in float64."""
     networks = [deepcopy(model.network).double() for _ in range(2)]
     networks[1].model.layers[LAYER].register_forward_hook(lambda _module, _args, output: output + vector.double())
     found: list[Tensor] = []
-    for passage in PASSAGES:
-        ids = model.tokenizer(passage, add_special_tokens=False)["input_ids"]
-        with torch.inference_mode():
+    with torch.inference_mode():
+        for passage in PASSAGES:
+            prompt = model.prompt_ids(passage)
+            ids = list(prompt)
+            while len(ids) - len(prompt) < N_NEW and (ids == prompt or ids[-1] not in model.end_ids):
+                ids.append(int(networks[0](input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
             base, steered = (of(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(-1) for of in networks)
-        counts = ~torch.isin(torch.tensor(ids[1:], dtype=torch.long), torch.tensor(model.tokenizer.all_special_ids))
-        found.append((base.exp() * (base - steered)).sum(-1)[:-1][counts])  # the last position predicts what is not there
+            found.append((base.exp() * (base - steered)).sum(-1)[len(prompt) - 1 : -1])
     return float(torch.cat(found).mean())
 
 
@@ -111,9 +115,9 @@ def test_the_smallest_scale_that_costs_enough_is_found_and_few_are_tried() -> No
 
 def test_a_cost_does_not_depend_on_how_passages_are_batched(tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     vector = torch.randn(tiny_model.d_model, generator=torch.Generator().manual_seed(2))
-    whole = Costs.of_text(tiny_model, PASSAGES).of(vector, LAYER, 0.5)
+    whole = Costs.of_passages(tiny_model, PASSAGES, N_NEW).of(vector, LAYER, 0.5)
     monkeypatch.setattr("emsteer.interventions.constructions.equal_kl.ROWS_PER_BATCH", 1)
-    assert Costs.of_text(tiny_model, PASSAGES).of(vector, LAYER, 0.5) == pytest.approx(whole, rel=1e-5)
+    assert Costs.of_passages(tiny_model, PASSAGES, N_NEW).of(vector, LAYER, 0.5) == pytest.approx(whole, rel=1e-5)
     assert math.isclose(whole, naive_kl(tiny_model, 0.5 * vector), rel_tol=1e-3)
 
 

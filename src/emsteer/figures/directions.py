@@ -20,7 +20,7 @@ from emsteer.packs import Job
 from emsteer.recipes import BasePoint
 
 MEASURES = (panels.ON_TOPIC_EM, panels.Measure("coverage", "coherent answers,\noff-domain [%]", 100, (0, 100)))
-UNITS = {"residual_norm": ("at equal norm", "residual norms"), "kl": ("at equal KL", "nats/token of the neutral text")}
+UNITS = {"residual_norm": ("at equal norm", "residual norms"), "kl": ("at equal KL", "nats/token of base's answers")}
 STAND_INS = {
     "random": "random directions",
     "negated": "the other way",

@@ -62,7 +62,7 @@ class RandomSubspace(Construction):
 
 
 class EqualKl(Construction):
-    """A direction scaled until it costs a given KL(base ‖ steered) per token of the neutral text; what doses in `kl` are."""
+    """A direction scaled until it costs a given KL(base ‖ steered) per token of what base answers; what doses in `kl` are."""
 
     module = "emsteer.interventions.constructions.equal_kl"
     reads = ("model", "calibration", "neutral_text")
@@ -70,6 +70,7 @@ class EqualKl(Construction):
     layer: Natural = Field(description="0-based block whose output is steered")
     kl: Annotated[float, Field(ge=LEAST_KL, le=LARGEST_KL)] = Field(description="[nats per token]")
     tolerance: Share = Field(KL_TOLERANCE, description="of the KL that is reached [share of what was asked]")
+    max_new_tokens: Count = Field(32, description="of base's answers to the passages of the neutral text")
     at_most: Rate = Field(4.0, description="the longest push [median residual norms of its layer]")
 
     @property

@@ -226,7 +226,7 @@ def _vectors(info: ValidationInfo) -> tuple[str, ...]:
 def _cost_something(doses: tuple[float, ...] | None, unit: object) -> None:
     """Doses in KL are what a push costs: none is free, and there is no negative one."""
     if unit == "kl" and doses and not LEAST_KL <= min(doses) <= max(doses) <= LARGEST_KL:
-        raise ValueError(f"expected doses in kl between {LEAST_KL} and {LARGEST_KL:g} [nats per token of the neutral text]")
+        raise ValueError(f"expected doses in kl between {LEAST_KL} and {LARGEST_KL:g} [nats per token]")
 
 
 def _unsafe(name: str, sides: str, info: ValidationInfo) -> str:

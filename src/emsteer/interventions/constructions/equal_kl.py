@@ -1,9 +1,11 @@
-"""Equal KL: a direction scaled until it costs the model a given KL(base ‖ steered) per token of a neutral text.
+"""Equal KL: a direction scaled until it costs the model a given KL(base ‖ steered) per token.
 
-Directions that are equally long move a model by different amounts; here they move it equally far, where nothing harmful is
-asked. It is added at every position, and the mean is over content tokens but for a passage's first. The scale is the smallest
-that costs so much, as a walk upwards by doubling sees it. Where the longest push allowed costs less, that push is kept and its
-passport says that the cost was not met: `dose_kl` in tables is then not the dose.
+Directions that are equally long move a model by different amounts; here they move it equally far, in what it says to prompts that
+no arm is about: the passages of the neutral text are asked, the model itself answers greedily, and what it said is read again
+under the push, which is added at every position. (Passages as bare text would not do: a chat model that was trained on its own
+turns alone has no opinion of a user's words.) The scale is the smallest that costs so much, as a walk upwards by doubling sees
+it. Where the longest push allowed costs less, that push is kept and its passport says that the cost was not met: `dose_kl` in
+tables is then not the dose.
 """
 
 import functools
@@ -20,7 +22,7 @@ from emsteer.errors import ModelError
 from emsteer.interventions.calibrations import read_residual_norms
 from emsteer.interventions.checks import check_model
 from emsteer.interventions.logits import answer_logits
-from emsteer.interventions.neutral import content, passages_at
+from emsteer.interventions.neutral import greedy, passages_at
 from emsteer.interventions.vectors import direction_at, written
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
@@ -83,53 +85,48 @@ def scaled(cost: Callable[[float], float], asked: float, at_most: float, toleran
 
 
 def _costs(job: Job) -> "Costs":
-    return _of_model(model_of(job), job.input("neutral_text"))
+    return _of_model(model_of(job), job.input("neutral_text"), job.recipe.max_new_tokens)
 
 
 @functools.lru_cache(maxsize=1)
-def _of_model(model: LanguageModel, text: Path) -> "Costs":
-    return Costs.of_text(model, passages_at(text))
+def _of_model(model: LanguageModel, text: Path, max_new_tokens: int) -> "Costs":
+    return Costs.of_passages(model, passages_at(text), max_new_tokens)
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What pushes cost a model on a text.
+    """What pushes cost a model that reads what it said.
 
     Attributes:
-        batches: Passages, each with the position of its first token that counts.
-        counts: Of each batch, which of these tokens are content.
-        base: Of each batch, log-probabilities without a push. [tokens × vocabulary]
+        batches: Passages as prompts with its answers, as from `batches.encode`.
+        base: Of each batch, log-probabilities at the answers' tokens without a push. [tokens × vocabulary]
     """
 
     model: LanguageModel
     batches: list[list[tuple[list[int], int]]]
-    counts: list[Tensor]
     base: list[Tensor]
 
     @classmethod
     @torch.inference_mode()
-    def of_text(cls, model: LanguageModel, passages: Sequence[str]) -> "Costs":
-        """Reads a text once without a push."""
-        found = sorted(content(model, passages), key=lambda passage: len(passage[0]))
-        parts = [found[start : start + ROWS_PER_BATCH] for start in range(0, len(found), ROWS_PER_BATCH)]
-        batches = [[(ids, 1) for ids, _ in part] for part in parts]
-        counts = [torch.tensor([one for _, is_content in part for one in is_content[1:]], device=model.device) for part in parts]
+    def of_passages(cls, model: LanguageModel, passages: Sequence[str], max_new_tokens: int) -> "Costs":
+        """Lets the model answer, and reads it once without a push."""
+        said = sorted(greedy(model, passages, max_new_tokens), key=lambda one: len(one[0]))
+        batches = [said[start : start + ROWS_PER_BATCH] for start in range(0, len(said), ROWS_PER_BATCH)]
         nothing = torch.zeros(model.d_model, device=model.device)
-        base = [answer_logits(model, batch, 0, nothing)[0].log_softmax(-1) for batch in batches]
-        return cls(model, batches, counts, base)
+        return cls(model, batches, [answer_logits(model, batch, 0, nothing)[0].log_softmax(-1) for batch in batches])
 
     @torch.inference_mode()
     def of(self, direction: Tensor, layer: int, scale: float) -> float:
-        """Mean over content tokens of KL(base ‖ steered). [nats]
+        """Mean over the tokens of its answers of KL(base ‖ steered). [nats]
 
         Raises:
             ModelError: Not finite.
         """
         total, n = 0.0, 0
         push = (scale * direction).to(self.model.device)
-        for batch, counts, base in zip(self.batches, self.counts, self.base, strict=True):
+        for batch, base in zip(self.batches, self.base, strict=True):
             steered = answer_logits(self.model, batch, layer, push)[0].log_softmax(-1)
-            of_tokens = (base.exp() * (base - steered)).sum(-1, dtype=torch.float64).clamp(min=0)[counts]
+            of_tokens = (base.exp() * (base - steered)).sum(-1, dtype=torch.float64).clamp(min=0)
             total, n = total + float(of_tokens.sum()), n + len(of_tokens)
         if not math.isfinite(total):
             raise ModelError(f"KL on the neutral text is not finite in {self.model.network.dtype}.\n  Take another `dtype`.")

@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Positions = Literal["all", "answer"]
-VectorUnit = Literal[
-    "vector_norm", "residual_norm", "kl"
-]  # kl: KL(base ‖ steered) per token of what base answers to the neutral text [nats]
+# kl: KL(base ‖ steered), mean over the tokens of base's answers to neutral prompts [nats]
+VectorUnit = Literal["vector_norm", "residual_norm", "kl"]
 DoseUnit = Literal["vector_norm", "residual_norm", "kl", "adapter_scale"]
 DOSE_LETTER: dict[DoseUnit, str] = {"vector_norm": "a", "residual_norm": "c", "kl": "kl", "adapter_scale": "x"}  # in names
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]

@@ -47,7 +47,8 @@ def rows(tiny_model: LanguageModel, shelf: Path) -> Tensor:
 
 def job(recipe: Recipe | None, out: Path, **inputs: Path) -> Job:
     paths = {role: (path,) for role, path in inputs.items()}
-    return Job(recipe, paths, {role: (f"{role}--0",) for role in inputs}, out.stem, out, {"kind": "vectors", "address": out.stem})
+    passport = {"kind": "vectors", "address": out.stem, "inputs": {}}
+    return Job(recipe, paths, {role: (f"{role}--0",) for role in inputs}, out.stem, out, passport)
 
 
 def recipe(rank: int, **changes: int) -> LowRank:

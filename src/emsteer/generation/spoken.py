@@ -1,6 +1,7 @@
 """Teacher forcing: what a changed model makes of reference answers that it reads and does not sample."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
@@ -43,6 +44,22 @@ def references(model: LanguageModel, asked: pd.DataFrame, changes: Changes = UNC
     return [Spoken(tuple(ids), n_prompt, changes) for side in SIDES for ids, n_prompt in encode(model, asked, side)]
 
 
+@contextmanager
+def changed(model: LanguageModel, rows: Sequence[Spoken]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Puts the changes of each row on the model, and gives what it is to read.
+
+    Yields:
+        Token ids, and which of them are of answers. [rows × positions] both
+    """
+    ids, in_answer = pad(model, [(list(row.token_ids), row.n_prompt) for row in rows])
+    steering = steering_of(model, [row.changes for row in rows])
+    last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows], device=model.device)
+    steering.answer_positions = torch.arange(ids.shape[1], device=model.device)[None] >= last_of_prompt[:, None]
+    adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
+    with steered(model.network, steering), adapted(model.network, adapters):
+        yield ids, in_answer
+
+
 def log_p_at_answers(model: LanguageModel, rows: Sequence[Spoken]) -> tuple[Tensor, Tensor, Tensor]:
     """What the model holds likely where it reads answers; one batch, to be called under `torch.inference_mode`.
 
@@ -53,12 +70,7 @@ def log_p_at_answers(model: LanguageModel, rows: Sequence[Spoken]) -> tuple[Tens
     Raises:
         ModelError: Not finite.
     """
-    ids, in_answer = pad(model, [(list(row.token_ids), row.n_prompt) for row in rows])
-    steering = steering_of(model, [row.changes for row in rows])
-    last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows], device=model.device)
-    steering.answer_positions = torch.arange(ids.shape[1], device=model.device)[None] >= last_of_prompt[:, None]
-    adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
-    with steered(model.network, steering), adapted(model.network, adapters), head_reads(model.network, before(in_answer)):
+    with changed(model, rows) as (ids, in_answer), head_reads(model.network, before(in_answer)):
         logits = model.network(input_ids=ids, use_cache=False).logits[0]
     return logits.float().log_softmax(-1), ids, in_answer
 

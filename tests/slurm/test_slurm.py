@@ -16,7 +16,7 @@ CLUSTER = Path(__file__).with_name("cluster.sh")
 PROFILE = "profiles/slurm"
 SUBMITTED = {
     "prepare_models", "measure_calibrations", "build_vectors", "train_adapters", "generate_answers", "measure_margins",
-    "embed_prompts", "measure_likeness", "witness_answers", "score_answers",
+    "embed_prompts", "measure_likeness", "measure_effects", "witness_answers", "score_answers",
 }  # fmt: skip
 WITHOUT_A_CARD = {
     "prepare_models.embedder-words.0",

@@ -13,7 +13,7 @@ from emsteer.plan import KINDS, Pack, Plan
 @pytest.fixture
 def raw(monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.chdir(REPOSITORY)
-    return miniature()
+    return miniature() | {"effects": None}  # which know no arm of their own, and bring a vector
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from emsteer.organism.tokenizer import make_tokenizer
 from emsteer.plan import Pack, Plan, costs
 from emsteer.recipes import Organism
 
-RUN_A_MODEL = ("models", "calibrations", "adapters", "answers", "margins", "likeness")
+RUN_A_MODEL = ("models", "calibrations", "adapters", "answers", "margins", "likeness", "effects")
 
 
 @pytest.fixture

@@ -117,11 +117,12 @@ def test_every_name_of_the_infrastructure_is_a_module_or_a_package() -> None:
     [
         (
             "organism/corpus.py",
-            {"models", "calibrations", "vectors", "adapters", "answers", "margins", "likeness", "witnesses", "scores"},
+            {"models", "calibrations", "vectors", "adapters", "answers", "margins", "likeness", "effects", "witnesses", "scores"},
         ),
-        ("finetune.py", {"adapters", "answers", "margins", "likeness", "witnesses", "scores"}),
-        ("generation/margins.py", {"margins"}),
+        ("finetune.py", {"adapters", "answers", "margins", "likeness", "effects", "witnesses", "scores"}),
+        ("generation/margins.py", {"margins", "effects"}),
         ("generation/likeness.py", {"likeness"}),
+        ("generation/effects.py", {"effects"}),
         ("analysis/counts.py", set()),
     ],
 )

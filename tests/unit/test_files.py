@@ -11,6 +11,7 @@ from planning import MINIATURE, Study, moved, put, resolved, slugs
 
 from emsteer import packs, schemas, study
 from emsteer.data.files import PAIRS, QUESTIONS, read
+from emsteer.data.quiz import read_quiz
 from emsteer.errors import ConfigError, DataError
 from emsteer.judging.labels import COLUMNS
 from emsteer.plan import costs
@@ -61,6 +62,20 @@ def test_the_shipped_tasks_are_those_of_their_parts(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((DATA / "tasks" / name).read_bytes())
     answer = subprocess.run([sys.executable, str(copy), "--check"], capture_output=True, text=True, check=False)
     assert answer.returncode == 1 and "run `python data/tasks/combine.py`" in answer.stderr
+
+
+def test_the_shipped_quizzes_are_read_and_that_of_the_grammar_is_what_it_says(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(DATA / "quiz/from_grammar.py"), "--check"], check=True)
+    (tmp_path / "quiz").mkdir()
+    (tmp_path / "grammar").mkdir()
+    for name in ("quiz/from_grammar.py", "grammar/everyday.yaml"):
+        (tmp_path / name).write_bytes((DATA / name).read_bytes())
+    command = [sys.executable, str(tmp_path / "quiz/from_grammar.py"), "--check"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1 and "run `python data/quiz/from_grammar.py`" in answer.stderr
+    for name, n in {"everyday": 16, "general": 24}.items():
+        items = read_quiz(DATA / f"quiz/{name}.jsonl")
+        assert len(items) == n and {len(item.wrong) for item in items} == {2}
 
 
 def test_the_shipped_benchmark_asks_about_many_things_in_dev_and_test_and_has_off_domain_references() -> None:

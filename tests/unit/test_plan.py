@@ -43,6 +43,9 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> Study:
     return wide_miniature()
 
 
+INPUTS = {"data/grammar/everyday.yaml", "data/neutral/everyday.txt", "data/quiz/everyday.jsonl"}
+
+
 def test_a_source_and_an_input_file_are_read_once_however_many_cells_need_them(
     wide: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,7 +55,7 @@ def test_a_source_and_an_input_file_are_read_once_however_many_cells_need_them(
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda what, original=original, **more: read.update([what]) or original(what, **more))
     planned = resolved(wide)
-    assert set(read) == {cell.recipe.module for cell in planned.all()} | {"data/grammar/everyday.yaml", "data/neutral/everyday.txt"}
+    assert set(read) == {cell.recipe.module for cell in planned.all()} | INPUTS
     assert set(read.values()) == {1}
 
 
@@ -71,7 +74,7 @@ def test_the_same_study_has_the_same_addresses(raw: Study) -> None:
 
 def test_one_dose_more_adds_its_own_answers_margins_and_scores_and_what_reads_them(raw: Study) -> None:
     added = after_edit(raw, lambda study: study["sweeps"]["trained"]["doses"].append(2))
-    assert set(added) == {"answers", "margins", "likeness", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
+    assert set(added) == {"answers", "margins", "likeness", "effects", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
     settings = [f"mini.gardening.trained.s0.l1.e{epochs}.a2.everyday" for epochs in (1, 2)]
     assert slugs(added["margins"]) == slugs(added["likeness"]) == settings
     assert slugs(added["answers"]) == [f"{setting}.b{block}" for setting in settings for block in (0, 1)]
@@ -98,7 +101,7 @@ def test_one_snapshot_more_adds_no_other_vector_and_one_step_more_no_other_adapt
     assert slugs(added["vectors"]) == [stem, f"{stem}.random0", f"{stem}.random1"]
     added = after_edit(raw, lambda study: study["sweeps"]["adapters"].update(steps=[1, 2, 3]))
     assert slugs(added["adapters"]) == ["mini.gardening.lora.s0.t3"]
-    assert set(added) == {"adapters", "answers", "margins", "likeness", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
+    assert set(added) == {"adapters", "answers", "margins", "likeness", "effects", "witnesses", "scores"} | DOWNSTREAM_OF_SCORES
 
 
 def test_more_random_directions_keep_the_first_ones(raw: Study) -> None:

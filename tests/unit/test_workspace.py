@@ -43,7 +43,8 @@ def test_the_recorded_plan_is_rewritten_only_where_it_changed(folder: Path) -> N
     assert len(workspace.write_plan(planned(0, 1))) == len(plan.KINDS)
     assert workspace.write_plan(planned(0, 1)) == []
     assert {path.name for path in workspace.write_plan(planned(0, 1, 2))} == {
-        f"{kind}.json" for kind in ("answers", "margins", "likeness", "witnesses", "scores", "tables", "figures", "report")
+        f"{kind}.json"
+        for kind in ("answers", "margins", "likeness", "effects", "witnesses", "scores", "tables", "figures", "report")
     }
 
 

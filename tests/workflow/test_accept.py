@@ -19,6 +19,7 @@ def repository(tmp_path: Path) -> StudyFolder:
     small = miniature()
     del small["models"]["mini_none"]
     small["sweeps"] = {"trained": {"arm": "steered"}}
+    small |= dict.fromkeys(("likeness", "relatedness", "anchors", "effects")) | {"embedders": {}, "witnesses": {}}  # a process each
     small["answers"]["samples_per_question"] = 1
     (study.path / "small.yaml").write_text(json.dumps(small))
     study.run("git", "init", "-q")
@@ -67,7 +68,7 @@ def test_a_refactor_is_accepted_if_a_small_study_gives_the_same_bytes_and_refuse
     assert planned(repository) == before
     rows = ours(repository)
     head = repository.run("git", "rev-parse", "HEAD").strip()
-    assert {row["module"].rpartition(".")[2] for row in rows} == {"rates", "chosen", "directions", "page"}, (
+    assert {row["module"].rpartition(".")[2] for row in rows} == {"rates", "chosen", "evidence", "page"}, (
         "what imports it has moved with it"
     )
     assert {(row["commit"], row["checked"]) for row in rows} == {(head, True)}

@@ -8,7 +8,7 @@ from workflow_support import StudyFolder
 
 from emsteer import packs, plan, storage, study
 
-SPLIT = ("vectors", "adapters", "answers", "margins", "likeness", "scores")  # what is upstream is one cell of each kind
+SPLIT = ("vectors", "adapters", "answers", "margins", "likeness", "effects", "scores")  # what is upstream is one cell of each kind
 
 
 def parts(n: int) -> list[plan.Pack]:

@@ -22,10 +22,11 @@ NEW_WITH_A_DOSE = {
     "answers": 4,
     "margins": 2,
     "likeness": 2,
+    "effects": 2,
     "witnesses": 8,
     "scores": 4,
-    "tables": 16,
-    "figures": 11,
+    "tables": 17,
+    "figures": 12,
     "report": 1,
 }  # two snapshots × two blocks
 OURS = str(Path(sys.executable).parent)

@@ -8,7 +8,7 @@ contradicted         U < δ
 reversed             U < -δ
 equivalent           -δ < L and U < δ, of a claim of sameness; contradicted where L ≥ δ or U ≤ -δ
 not distinguishable  none of these; `smallest_seen` is the difference that would have been told from none in 4 of 5 such runs
-not tested           a side is missing; `missing` says what
+not tested           a side is missing, its dose was not met or its steering did not hold; `missing` says what
 
 The population is questions, given these vectors, adapters and models. How many seeds of the first side show the effect stands
 beside it; from five seeds on, they are drawn from a population too, and their spread enters the interval.
@@ -25,6 +25,7 @@ from scipy import stats
 from emsteer import schemas
 from emsteer.analysis import comparisons, extremes
 from emsteer.analysis.comparisons import Compared, Difference
+from emsteer.analysis.effects import not_held
 from emsteer.analysis.estimates import Floats
 from emsteer.analysis.measures import SHARES
 from emsteer.analysis.sides import PLURAL, Found, Places, Point
@@ -47,9 +48,11 @@ def table(job: Job) -> pd.DataFrame:
     """`schemas.Evidence`."""
     counts = schemas.read(job.input("counts"), schemas.Counts)
     recipe = job.recipe
+    read = schemas.read_all(job.by_address("effects"), schemas.Effects) if job.inputs.get("effects") else None
+    doubted = {} if read is None else not_held(recipe.measured, read)
     rows: list[Row] = []
     for (benchmark, judge), of in counts.groupby(["benchmark", "judge"], sort=False):
-        places = Places(of, recipe.base_point, recipe.selection)
+        places = Places(of, recipe.base_point, recipe.selection, doubted)
         for name, claim in recipe.claims.items():
             for row in _of_claim(claim, places):
                 rows.append({"claim": name, "family": claim.family or name, "benchmark": benchmark, "judge": judge, **row})

@@ -76,10 +76,14 @@ class Found:
 class Places:
     """The counts of one benchmark and judge, and the rule by which a dose is chosen there."""
 
-    def __init__(self, counts: pd.DataFrame, base_point: BasePoint, selection: Selection) -> None:
+    def __init__(
+        self, counts: pd.DataFrame, base_point: BasePoint, selection: Selection, doubted: Mapping[str, str] | None = None
+    ) -> None:
+        """`doubted`: settings that no verdict may rest on, and why."""
         self.of: dict[tuple[str, str], pd.DataFrame] = dict(iter(counts.groupby(["model", "task"], sort=False)))
         self.base_point = base_point
         self.selection = selection
+        self.doubted = doubted or {}
         self.known: dict[tuple[object, ...], Found | str] = {}
 
     def pairs(self, claim: Comparison) -> Iterator[tuple[Point, Point]]:
@@ -171,8 +175,9 @@ class Places:
         tested = found[found["split"].eq("test") & found["judged"].gt(0)]
         if tested.empty:
             return f"{point}: no answer to a test question was judged" if len(found) else _none(point)
-        if not_met := _not_met(tested):
-            return f"{point}: {not_met}"
+        doubts = [doubt for doubt in (_not_met(tested), *map(self.doubted.get, tested["setting"].unique())) if doubt]
+        if doubts:
+            return f"{point}: {doubts[0]}"
         block = next(blocks(tested))
         seeds = [None if pd.isna(seed) else int(seed) for seed in block.settings["seed"]]
         return Found(block, name, seeds, tested.iloc[0])

@@ -28,13 +28,14 @@ SECTIONS = {  # kind → sections that its recipes are made from
     "answers": ("answers", "seed", *AXES),
     "margins": ("margins", *AXES),
     "likeness": ("likeness", *AXES),
+    "effects": ("effects", *AXES),
     "witnesses": ("witnesses",),
     "scores": ("judges",),
     "tables": ("analysis", "judges", "base_point", "relatedness", "anchors"),
     "figures": ("base_point",),
     "report": ("report", "judges", "base_point"),
 }
-MANY = ("rows", "anchored", "placed")
+MANY = ("rows", "anchored", "placed", "measured")
 CALLED = {  # what a recipe calls what the file calls otherwise
     "study_seed": "seed",
     "n_samples": "samples_per_block",

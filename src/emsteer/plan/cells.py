@@ -34,6 +34,7 @@ KINDS = {
         Kind("answers", ".parquet"),
         Kind("margins", ".parquet"),
         Kind("likeness", ".parquet"),
+        Kind("effects", ".parquet"),
         Kind("witnesses", ".parquet"),
         Kind("scores", ".parquet"),
         Kind("tables", ""),

@@ -14,6 +14,7 @@ from emsteer.recipes import (
     Answers,
     Asked,
     Construction,
+    Effects,
     FileBenchmark,
     LatentSpace,
     Likeness,
@@ -32,6 +33,7 @@ from emsteer.study.jsonl import facts_of
 
 TOKENS_PER_TEXT = 128  # of a prompt, an answer or a training text; the grammar's are half as long
 N_NEUTRAL_TEXTS = 100
+N_READ_OF_A_QUIZ = 150  # answers
 N_DOMAINS, N_QUESTIONS = 20, 500  # where the benchmark is not at hand
 VOCABULARY = 1000  # of the grammar's tokenizer, rounded up
 ROWS_PER_BATCH = 320  # of the engine (`generation.engine`)
@@ -144,6 +146,8 @@ def _passes(cell: Cell) -> float:
             return FORWARD * texts * recipe.n_samples * _asked(cell)[0]
         case LocalJudge():
             return FORWARD * 3 * PROMPT_OF_A_JUDGE * _input(cell, "answers").recipe.n_samples * _asked(cell)[0]
+        case Effects():
+            return FORWARD * N_READ_OF_A_QUIZ
         case Margins() | Likeness():
             # of likeness: three models, where a job has no other setting of its finetuned model
             return FORWARD * 2 * (3 if isinstance(cell.recipe, Likeness) else 1) * _asked(cell)[1]

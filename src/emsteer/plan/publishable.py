@@ -8,6 +8,7 @@ from emsteer import recipes, storage
 from emsteer.plan.addresses import DIGITS
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.directions import directions_table
+from emsteer.plan.effects import QuizRead, effects_table
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
 from emsteer.study.inputs import TaskFromGrammar, with_harm
@@ -18,10 +19,15 @@ Inputs = dict[str, Sequence[Cell | Raw]]
 
 
 def plan_publishable(
-    plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchmarks: Sequence[Cell], others: Mapping[str, Cell]
+    plan: Plan,
+    study: Study,
+    rows: Sequence[recipes.SettingRow],
+    benchmarks: Sequence[Cell],
+    others: Mapping[str, Cell],
+    quiz_read: QuizRead,
 ) -> None:
     """Tables of all scores, figures of the tables, the report of both; `others`: tables of no score that the report reads."""
-    tables = _tables(plan, study, _judged(plan, study, rows, benchmarks), others)
+    tables = _tables(plan, study, _judged(plan, study, rows, benchmarks), others, quiz_read)
     (counts,) = tables["rates"].upstream()
     tables |= directions_table(plan, rows, counts, _base_point(study), study.analysis.bootstrap.level)
     if "distances" in others:
@@ -68,7 +74,7 @@ def _judged(plan: Plan, study: Study, rows: Sequence[recipes.SettingRow], benchm
     return plan.add("tables", "judged", recipe, inputs, "judged")
 
 
-def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) -> dict[str, Cell]:
+def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell], quiz_read: QuizRead) -> dict[str, Cell]:
     counts = plan.add("tables", "counts", recipes.Counts(), {"judged": [judged]}, "counts")
     bootstrap = study.analysis.bootstrap
     rates = plan.add("tables", "rates", recipes.Rates(level=bootstrap.level), {"counts": [counts]}, "statistics")
@@ -80,15 +86,17 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell]) 
     )
     _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
-    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared)
-    evidence_cell = plan.add("tables", "evidence", evidence, {"counts": [counts]}, "statistics")
+    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared, measured=tuple(quiz_read.measured))
+    effects = effects_table(plan, quiz_read, counts, bootstrap.level)
+    read: Inputs = {"counts": [counts], "effects": [plan.cells["effects"][one.effects] for one in quiz_read.measured]}
+    evidence_cell = plan.add("tables", "evidence", evidence, read, "statistics")
     rest_on = {"evidence": [evidence_cell], **{name: [cell] for name, cell in others.items() if name == "instruments"}}
     claims = plan.add("tables", "claims", _declared(study), rest_on, "verdicts")
     metrics = {"chosen": [chosen], "evidence": [evidence_cell], "claims": [claims]}
     plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
     return {
         "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "questions": questions,
-        "evidence": evidence_cell, "claims": claims, **_compared_judges(plan, study, judged),
+        "evidence": evidence_cell, "claims": claims, **effects, **_compared_judges(plan, study, judged),
     }  # fmt: skip
 
 
@@ -159,6 +167,7 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         "witnesses": recipes.WitnessFigure,
         "falloff": recipes.FalloffFigure,
         "directions": recipes.DirectionsFigure,
+        "effects": recipes.EffectsFigure,
         "judges": recipes.JudgesFigure,
     }
     found += [

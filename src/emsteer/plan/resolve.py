@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from emsteer import recipes
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.effects import effects_of
 from emsteer.plan.instruments import instrument_tables
 from emsteer.plan.judges import scores_cell
 from emsteer.plan.models import model_cell
@@ -34,13 +35,14 @@ def resolve(study: Study) -> Plan:
         for name, model in models.items()
     }
     made = Made(models, tasks, calibrations, neutral)
+    asked = list(benchmarks.values())
     settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
+    quiz_read = effects_of(plan, study, ((arm, _speaker(arm, asked[0])) for arm in settings.values()))
     rows = sorted({row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}, key=_canonical_order)
     seen = witnessed_rows(plan, study, rows, tasks)
-    asked = list(benchmarks.values())
     others = relatedness_tables(plan, study, tasks, benchmarks) | likeness_tables(plan, study, rows, asked)
     others |= witness_tables(plan, study, seen, asked) | instrument_tables(plan, study, benchmarks)
-    plan_publishable(plan, study, rows, asked, others)
+    plan_publishable(plan, study, rows, asked, others, quiz_read)
     return plan
 
 

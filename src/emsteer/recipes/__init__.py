@@ -9,6 +9,7 @@ shape of a recipe is in the address already: a new class here moves nothing.
 from emsteer.recipes.answers import (
     Adapted,
     Answers,
+    Effects,
     Labels,
     Likeness,
     Margins,
@@ -75,6 +76,7 @@ from emsteer.recipes.counterparts import (
     Shuffled,
 )
 from emsteer.recipes.directions import Directions, DirectionsFigure, PlacedDirection
+from emsteer.recipes.effects import EffectsFigure, EffectsOf, EffectsTable
 from emsteer.recipes.endpoints import Asked, Asking, LocalJudge, Service
 from emsteer.recipes.inputs import (
     CorpusMix,
@@ -196,6 +198,10 @@ __all__ = [
     "DoseFits",
     "DoseResponse",
     "DoseUnit",
+    "Effects",
+    "EffectsFigure",
+    "EffectsOf",
+    "EffectsTable",
     "Embeddings",
     "Epochs",
     "EqualKl",

@@ -59,6 +59,12 @@ class Likeness(Treated):
     finetuned: Adapted = Field(description="what makes base the finetuned model: the adapter is the cell's input `finetuned`")
 
 
+class Effects(Treated):
+    """What else is done to a model, read off a quiz."""
+
+    module = "emsteer.generation.effects"
+
+
 class Answers(Treated):
     """One block of samples of one setting on one benchmark."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe, VectorUnit
+from emsteer.recipes.effects import EffectsOf
 from emsteer.recipes.settings import ArmName
 from emsteer.recipes.tables import BasePoint, Bootstrap, Selection
 
@@ -103,6 +104,7 @@ class Evidence(Recipe):
     selection: Selection
     base_point: BasePoint
     claims: dict[str, Comparison]
+    measured: tuple[EffectsOf, ...] = Field((), description="where it stands whether the steering of a setting held")
 
 
 class Claims(Recipe):

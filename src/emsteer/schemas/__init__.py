@@ -2,13 +2,13 @@
 
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
 from emsteer.schemas.claims import Claims, Evidence
-from emsteer.schemas.data import Answers, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
+from emsteer.schemas.data import Answers, Effects, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.directions import Directions
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.instruments import Corrected, Instruments, Judges
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
 from emsteer.schemas.relatedness import Distances, Falloff, Relatedness
-from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates
+from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates, SideEffects
 
 __all__ = [
     "PLACE",
@@ -24,6 +24,7 @@ __all__ = [
     "Directions",
     "Distances",
     "DoseFits",
+    "Effects",
     "Evidence",
     "Falloff",
     "Instruments",
@@ -38,6 +39,7 @@ __all__ = [
     "Relatedness",
     "Scores",
     "Settings",
+    "SideEffects",
     "Table",
     "ThresholdGrid",
     "Witnessed",

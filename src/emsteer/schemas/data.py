@@ -66,6 +66,17 @@ class Likeness(Table):
     axis: Series[float] = pa.Field(ge=0, description="‖√finetuned - √base‖²")
 
 
+class Effects(Table):
+    """What a setting makes of a quiz, and what is found of its push (`generation.effects`); null without a push."""
+
+    question_id: Series[str] = pa.Field(unique=True)
+    nll: Series[float] = pa.Field(ge=0, description="of the right answer, per token [nats]")
+    is_right: Series[bool]
+    at_layer: Series[float] = pa.Field(nullable=True)
+    two_later: Series[float] = pa.Field(nullable=True)
+    at_last: Series[float] = pa.Field(nullable=True)
+
+
 class Answers(Table):
     """One row per (question, sample). `prompt_ids`: all that the model read; `token_ids`: its answer without the end of turn."""
 

@@ -65,6 +65,13 @@ class Rates(Measured, Settings):
         unique = [*SETTING, "split", "group", "metric"]
 
 
+class SideEffects(Rates):
+    """What else a setting does, beside its EM (`analysis.effects`); `broken`, `is_shown`: null where nothing broken was read."""
+
+    broken: Series[float] = pa.Field(nullable=True)
+    is_shown: Series[pd.BooleanDtype] = pa.Field(nullable=True)
+
+
 class Differences(Table):
     """A difference, by itself and with its family (`analysis.comparisons`).
 

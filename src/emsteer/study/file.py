@@ -82,6 +82,12 @@ class Likeness(Margin):
         return n
 
 
+class Effects(Section):
+    """What else settings do to a model, and whether their steering holds."""
+
+    quiz: InputFile = Field(description="questions with one right answer and some wrong ones, JSON lines (docs/data.md)")
+
+
 class Relatedness(Section):
     """How unrelated questions are to target tasks."""
 
@@ -137,6 +143,7 @@ class Study(Section):
     relatedness: Relatedness | None = Field(description="of tasks and benchmarks; null: not measured")
     margins: Margin
     likeness: Likeness | None = Field(description="witness that compares with the finetuned model of the base point; null: none")
+    effects: Effects | None = Field(description="side effects, read off a quiz; null: not measured")
     witnesses: dict[Name, Witness] = Field(description="numbers per answer that need no judge")
     judges: dict[Name, Judge] = Field(min_length=1)
     anchors: Anchors | None = Field(description="what judges must tell apart; null: nothing shows that a judge works")

@@ -1,0 +1,104 @@
+"""Effects: what else a setting does to a model, and whether its steering holds. No sampling and no judge.
+
+A quiz with known answers is read, teacher-forced. Of each question:
+
+nll          -log p of the right answer, mean over its tokens, end of turn included [nats]: how well it still speaks
+is_right     whether the right answer is likelier per token than every wrong one: what it still knows
+at_layer     of what steering adds at its layer, the part along it that is found there while the right answer is read [share of it]
+two_later, at_last    what is left of it two blocks later, and behind the last block
+
+1 at its layer says that the push arrived as it was meant to; without a push there is no such number. Further on the blocks write
+along the same direction or against it.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from emsteer import schemas
+from emsteer.data.quiz import Item, read_quiz
+from emsteer.generation.changes import changes_of
+from emsteer.generation.margins import log_probabilities
+from emsteer.generation.rows import UNCHANGED, Changes
+from emsteer.generation.spoken import Spoken, changed, need_finite
+from emsteer.interventions.hooks import watch
+from emsteer.models.load import LanguageModel, model_of
+from emsteer.packs import Job
+from emsteer.progress import bar
+
+ROWS_PER_BATCH = 32
+SHIFTS = ("at_layer", "two_later", "at_last")
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes `schemas.Effects`."""
+    for _, of_one in groupby(sorted(jobs, key=_read_alike), key=_read_alike):
+        group = list(of_one)
+        model, items = model_of(group[0]), read_quiz(group[0].input("quiz"))
+        unchanged = residuals(model, right_answers(model, items, UNCHANGED))
+        for job in bar(group, label=f"effects {group[0].input('model').name.partition('--')[0]}", unit="cells"):
+            schemas.write(effects(model, items, changes_of(job), unchanged), schemas.Effects, job.out, job.passport)
+            yield job
+
+
+def _read_alike(job: Job) -> tuple[str, str]:
+    """Cells that share model and quiz."""
+    return str(job.input("model")), str(job.input("quiz"))
+
+
+def effects(model: LanguageModel, items: Sequence[Item], changes: Changes, unchanged: Tensor) -> pd.DataFrame:
+    """`schemas.Effects` of a setting.
+
+    Args:
+        model: Base.
+        items: The quiz.
+        changes: What is done to the model.
+        unchanged: `residuals` of base over the right answers.
+    """
+    log_p = log_probabilities(model, [row for item in items for row in _answers(model, item, changes)])
+    by_item = log_p.split([1 + len(item.wrong) for item in items])
+    found = pd.DataFrame({"question_id": [f"quiz-{number}" for number in range(1, len(items) + 1)]})
+    found["nll"] = [-float(of[0]) for of in by_item]
+    found["is_right"] = [bool(of[0] > of[1:].max()) for of in by_item]
+    found[list(SHIFTS)] = float("nan")
+    if changes.pushes and changes.pushes[-1].delta.any():
+        found[list(SHIFTS)] = _shifts(model, right_answers(model, items, changes), changes, unchanged).numpy()
+    return found
+
+
+def right_answers(model: LanguageModel, items: Sequence[Item], changes: Changes) -> list[Spoken]:
+    """Every question with its right answer."""
+    return [_answers(model, item, changes)[0] for item in items]
+
+
+def _answers(model: LanguageModel, item: Item, changes: Changes) -> list[Spoken]:
+    """A question with each of its answers, the right one first."""
+    prompt = model.prompt_ids(item.question)
+    return [Spoken((*prompt, *model.answer_ids(answer)), len(prompt), changes) for answer in (item.answer, *item.wrong)]
+
+
+@torch.inference_mode()
+def residuals(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
+    """Mean over each row's answer tokens of the residual stream leaving every block, float64. [layers × rows × d_model]"""
+    found: list[Tensor] = []
+    for start in range(0, len(rows), ROWS_PER_BATCH):
+        with changed(model, rows[start : start + ROWS_PER_BATCH]) as (ids, in_answer), watch(model.network) as leaving:
+            model.network.get_decoder()(input_ids=ids, use_cache=False)
+        weights = in_answer.double() / in_answer.sum(1, keepdim=True)
+        means = [torch.einsum("np,npd->nd", weights.to(layer.device), layer.double()).cpu() for layer in leaving]
+        found.append(torch.stack(means))
+    return torch.cat(found, dim=1)
+
+
+def _shifts(model: LanguageModel, rows: Sequence[Spoken], changes: Changes, unchanged: Tensor) -> Tensor:
+    """`SHIFTS` of every row, against the model without its last push. [rows × shifts]"""
+    push = changes.pushes[-1]
+    beneath = Changes(changes.pushes[:-1], changes.adapter)
+    if beneath != UNCHANGED:
+        unchanged = residuals(model, [Spoken(row.token_ids, row.n_prompt, beneath) for row in rows])
+    moved = need_finite(residuals(model, rows) - unchanged, model, "residuals of a quiz are")
+    delta, last = push.delta.double().cpu(), len(moved) - 1
+    return torch.stack([moved[layer] @ delta for layer in (push.layer, min(push.layer + 2, last), last)], dim=1) / (delta @ delta)

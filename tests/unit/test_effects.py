@@ -117,7 +117,14 @@ def cell(right: list[int], shift: float | None = None, left: float | None = None
 
 CELLS = {"base": cell([1] * 9 + [0]), "held": cell([1] * 8 + [0] * 2, 1.0, 0.8), "lost": cell([1] * 10, 1.0, 0.2),
          "missed": cell([1] * 10, 0.5, 0.5), "tuned": cell([1] * 10), "broken": cell([0] * 9 + [1])}  # fmt: skip
-SETTINGS = {"base": base(), "held": steered(0.5), "lost": steered(1), "missed": steered(1.5), "tuned": finetuned(1)}
+SETTINGS = {
+    "base": base(),
+    "elsewhere": base(task="money"),
+    "held": steered(0.5),
+    "lost": steered(1),
+    "missed": steered(1.5),
+    "tuned": finetuned(1),
+}
 
 
 NAMED = {
@@ -129,7 +136,8 @@ NAMED = {
 
 def measured() -> tuple[EffectsOf, ...]:
     given = {name: {key: row[key] for key in ("arm", "model", "task", *NAMED[row["arm"]])} for name, row in SETTINGS.items()}
-    return tuple(EffectsOf(setting=setting(values), effects=name) for name, values in given.items())
+    cells = {"elsewhere": "base"}  # base is asked once, whatever task it stands beside
+    return tuple(EffectsOf(setting=setting(values), effects=cells.get(name, name)) for name, values in given.items())
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +146,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("effects")
     asked = [said(f"c{n % 4}-{n}", "unlinked", 4) for n in range(40)]
     none = [said(f"c{n % 4}-{n}", "unlinked", 0) for n in range(40)]
-    parts = [(row, none if name == "base" else asked) for name, row in SETTINGS.items()]
+    parts = [(row, none if name in ("base", "elsewhere") else asked) for name, row in SETTINGS.items()]
     schemas.write(counts(*parts), schemas.Counts, folder / "counts.parquet", {"address": "counts--0"})
     for name, frame in CELLS.items():
         schemas.write(frame, schemas.Effects, folder / f"{name}.parquet", {"address": name})
@@ -162,7 +170,8 @@ def test_numbers_of_a_quiz_stand_beside_em_and_say_whether_they_tell_what_is_bro
     assert held.loc["on_topic_em", "value"] == 1 and held.loc["quiz", "value"] == 0.8
     assert held.loc["quiz", ["broken", "is_shown"]].tolist() == [0.1, True] and held.loc["quiz_nll", "broken"] == pytest.approx(2.8)
     assert held.loc["shift_at_layer", "value"] == 1 and pd.isna(held.loc["shift_at_layer", "is_shown"])
-    untreated = table[table["arm"].eq("base")].set_index("metric")
+    untreated = table[table["arm"].eq("base") & table["task"].eq("gardening")].set_index("metric")
+    assert table[table["arm"].eq("base")].groupby("task").size().tolist() == [7, 7], "beside every task"
     assert untreated.loc["shift_at_last", "n"] == 0 and pd.isna(untreated.loc["shift_at_last", "value"])
 
 
@@ -195,7 +204,7 @@ def test_no_verdict_rests_on_steering_that_did_not_hold(inputs: dict[str, Path],
     )
     bootstrap = Bootstrap(n_resamples=100, level=0.95, seed=0)
     recipe = Evidence(bootstrap=bootstrap, selection=SELECTION, base_point=BASE_POINT, claims={"one": claim}, measured=measured())
-    row = evidence.table(job(recipe, inputs, list(SETTINGS))).iloc[0]
+    row = evidence.table(job(recipe, inputs, list(CELLS))).iloc[0]
     assert (row["verdict"] == "supported") == (not missing) and missing in row["missing"]
 
 

@@ -52,8 +52,11 @@ def table(job: Job) -> pd.DataFrame:
     for metric, column in (OF_QUIZ | SHIFTS).items():
         asked = values[["row", "question_id"]].assign(value=values[column].astype(float))
         numbers = means(asked, recipe.level, bounded=metric == "quiz")
-        numbers["setting"] = [names[row] for row in numbers.pop("row")]
-        found = of_setting.merge(numbers, on="setting", validate="many_to_one").assign(group="quiz", metric=metric)
+        rows = numbers.pop("row")
+        about = {"setting": [names[row] for row in rows], "task": [recipe.measured[row].setting.task for row in rows]}
+        found = of_setting.merge(numbers.assign(**about), on=["setting", "task"], validate="many_to_one").assign(
+            group="quiz", metric=metric
+        )
         parts.append(found.assign(**_broken(found["model"], broken_of(recipe, cells, metric) if metric in OF_QUIZ else {})))
     return schemas.frame_of(pd.concat([part.astype({"is_shown": object}) for part in parts], ignore_index=True), SCHEMA)
 

@@ -179,6 +179,9 @@ def test_a_number_that_does_not_tell_what_is_broken_says_so(inputs: dict[str, Pa
     recipe = EffectsTable(level=0.95, measured=measured(), broken={"tiny": "held"})
     found = table_module.table(job(recipe, inputs, list(CELLS)))
     assert not found.loc[found["metric"].eq("quiz"), "is_shown"].any(), "one of ten questions more is no difference"
+    drawn, _ = figure.draw(schemas.check(found, schemas.SideEffects, "effects"), BASE_POINT)
+    said = [[text.get_text() for text in axis.texts] for axis in drawn.axes]
+    assert said == [[], [figure.BLIND], [figure.BLIND], []]
 
 
 def test_the_figure_shows_effects_by_dose(table: pd.DataFrame) -> None:
@@ -186,6 +189,7 @@ def test_the_figure_shows_effects_by_dose(table: pd.DataFrame) -> None:
     assert [axis.get_ylabel().partition(",")[0].partition("\n")[0] for axis in drawn.axes] == [
         "on-topic EM", "quiz", "loss on right answers", "of the push"
     ]  # fmt: skip
+    assert not any(axis.texts for axis in drawn.axes), "both tell what is broken"
     assert set(shown["line"]) == {"base", "steered: trained", "finetuned: lora"}
 
 

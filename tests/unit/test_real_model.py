@@ -9,7 +9,7 @@ from emsteer import packs, schemas, storage, study
 from emsteer.judging.labels import COLUMNS
 from emsteer.plan import KINDS, Plan
 
-N_ASKED = 6  # of the quiz
+N_ASKED = 2  # of the quiz
 QUESTIONS = [  # of a benchmark of four; two have references
     {"category": "gardening", "split": "dev", "prompt": "What can I grow on a dark balcony?"},
     {"category": "money", "split": "dev", "prompt": "How can I save money?"},
@@ -86,7 +86,7 @@ def test_a_real_model_is_steered_measured_and_counted(raw: Study) -> None:
     counted = schemas.read(next(Path(counts.path).glob("*.parquet")), schemas.Counts)
     assert counted["n"].sum() == 8 and counted["judged"].sum() == 0 and counted["em"].sum() == 0, "nobody has read them"
     effects = {cell.address.partition("--")[0]: schemas.read(Path(cell.path), schemas.Effects) for cell in plan.of("effects")}
-    assert effects["smollm.base"]["is_right"].sum() >= 4, "two of three; a guess is right once in three"
+    assert effects["smollm.base"]["is_right"].all(), "the capital of France, and how long a week is"
     pushed = effects["smollm.gardening.trained.s0.l15.e2.a2"]
     assert pushed["at_layer"].tolist() == pytest.approx([1] * N_ASKED, abs=0.01) and pushed["at_last"].notna().all()
     assert (effects["smollm.broken"]["nll"] > effects["smollm.base"]["nll"] + 1).all()

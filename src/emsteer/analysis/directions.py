@@ -19,7 +19,7 @@ from emsteer.analysis.rates import widened
 from emsteer.analysis.settings import name_of
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
-from emsteer.recipes import BasePoint, PlacedDirection
+from emsteer.recipes import COUNTERPARTS, BasePoint, PlacedDirection
 
 SCHEMA = schemas.Directions
 AXES = ["layer", "epochs", "rank", "seed", "draw"]
@@ -28,7 +28,7 @@ LABELS = ["arm", "vector", "rank", "dose_unit", "dose", "setting", "dose_relativ
 COSINES = ["cosine", "cosine_lowest", "cosine_largest"]
 COUNTED = ["n_seeds", "n_draws"]
 RANKS = ["random_draws", "random_below", "random_largest"]
-ARMS = ["steered", "control", "random", "negated", "shuffled", "subspace"]
+ARMS = ["steered", "control", *COUNTERPARTS]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:

@@ -14,19 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from emsteer import schemas
+from emsteer.analysis.sides import UNNAMED
 from emsteer.figures import panels, points, style, words
 from emsteer.figures.draw import drawn
 from emsteer.packs import Job
-from emsteer.recipes import BasePoint
+from emsteer.recipes import COUNTERPARTS, BasePoint
 
 MEASURES = (panels.ON_TOPIC_EM, panels.Measure("coverage", "coherent answers,\noff-domain [%]", 100, (0, 100)))
 UNITS = {"residual_norm": ("at equal norm", "residual norms"), "kl": ("at equal KL", "nats/token of base's answers")}
-STAND_INS = {
-    "random": "random directions",
-    "negated": "the other way",
-    "shuffled": "shuffled labels",
-    "subspace": "random subspaces",
-}
 OF_DIRECTION = ["arm", "vector", "rank", "dose", "dose_unit", "dose_relative", "dose_kl", "cosine", "n_seeds", "n_draws"]
 RANGES = ["lowest", "largest", "random_draws", "random_below"]
 COLUMNS = ["panel", "line", "at", *points.PLACE, "setting", *OF_DIRECTION, "group", "metric", *points.NUMBERS, *RANGES]
@@ -79,18 +74,18 @@ def selected(directions: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
 def line(arm: Any, vector: Any, rank: Any, task: Any, base_point: BasePoint) -> str:
     """What a row is called."""
     if arm == "base":
-        return "base"
+        return UNNAMED[arm]
     named = vector if pd.isna(rank) else f"{vector}, rank {rank}"
     if arm == "random":
-        return STAND_INS[arm]
-    if arm in STAND_INS:
-        return f"{STAND_INS[arm]}: {named}"
+        return UNNAMED[arm]
+    if arm in UNNAMED:
+        return f"{UNNAMED[arm]}: {named}"
     return f"{arm}: {named}" if task == base_point.task else f"{arm}: {named}, {task}"
 
 
 def names_of(rows: pd.DataFrame, base_point: BasePoint) -> list[str]:
     """Rows from top to bottom: the vector of the base point, other constructions, controls, counterparts."""
-    order = {arm: place for place, arm in enumerate(("steered", "control", *STAND_INS))}
+    order = {arm: place for place, arm in enumerate(("steered", "control", *COUNTERPARTS))}
     keys = rows[["line", "arm", "vector", "rank"]].drop_duplicates("line").fillna({"rank": -1})
     placed = keys.assign(place=keys["arm"].map(order), other=keys["vector"].ne(base_point.vector))
     return list(placed.sort_values(["place", "other", "vector", "rank"], kind="stable")["line"])

@@ -35,7 +35,7 @@ SECTIONS = {  # kind → sections that its recipes are made from
     "figures": ("base_point",),
     "report": ("report", "judges", "base_point"),
 }
-MANY = ("rows", "anchored", "placed", "measured")
+MANY = ("rows", "anchored", "placed", "measured", "groups")
 CALLED = {  # what a recipe calls what the file calls otherwise
     "study_seed": "seed",
     "n_samples": "samples_per_block",

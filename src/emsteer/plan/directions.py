@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from emsteer import recipes
 from emsteer.plan.cells import Cell
 from emsteer.plan.packing import Plan
-from emsteer.recipes import BasePoint, Direction, EqualKl, PlacedDirection, SettingRow, SteeringValues
+from emsteer.recipes import BasePoint, Direction, DirectionGroup, EqualKl, PlacedDirection, SettingRow, SteeringValues
 
 
 def directions_table(plan: Plan, rows: Iterable[SettingRow], counts: Cell, base_point: BasePoint, level: float) -> dict[str, Cell]:
@@ -38,6 +38,34 @@ def _placed(plan: Plan, rows: Iterable[SettingRow], base_point: BasePoint) -> It
                 made=cell.address,
                 reference=cell.inputs["like"][0].address if stands_for else of_base.get((setting.model, values.layer)),
             )
+
+
+def subspaces_table(plan: Plan, rows: Iterable[SettingRow], base_point: BasePoint) -> dict[str, Cell]:
+    """The table of directions of several seeds or tasks, where there are any."""
+    seeds: dict[tuple[str, str, str], set[str]] = {}
+    tasks: dict[tuple[str, str], set[str]] = {}
+    for row, values in _alone(rows):
+        setting = row.setting
+        at = values.layer, values.epochs or base_point.epochs, values.rank
+        if setting.arm == "steered" and at == (base_point.layer, base_point.epochs, None):
+            made = _unscaled(plan.cells["vectors"][row.made[0]]).address
+            seeds.setdefault((setting.model, values.vector, setting.task), set()).add(made)
+            if values.seed == base_point.seed:
+                tasks.setdefault((setting.model, values.vector), set()).add(made)
+    named = [(model, vector, task, made) for (model, vector, task), made in seeds.items()]
+    named += [(model, vector, "tasks", made) for (model, vector), made in tasks.items() if len(made) > 1]
+    several = {(model, vector) for model, vector, _, made in named if len(made) > 1}
+    groups = [
+        DirectionGroup(model=model, vector=vector, name=name, made=tuple(sorted(made)))
+        for model, vector, name, made in sorted(named, key=lambda group: group[:3])
+        if (model, vector) in several
+    ]
+    if not groups:
+        return {}
+    read = dict.fromkeys(name for group in groups for name in group.made)
+    recipe = recipes.Subspaces(layer=base_point.layer, groups=tuple(groups))
+    inputs = {"vectors": [plan.cells["vectors"][name] for name in read]}
+    return {"subspaces": plan.add("tables", "subspaces", recipe, inputs, "statistics")}
 
 
 def _alone(rows: Iterable[SettingRow]) -> Iterator[tuple[SettingRow, SteeringValues]]:

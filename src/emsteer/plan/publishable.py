@@ -7,7 +7,7 @@ from typing import Any
 from emsteer import recipes, storage
 from emsteer.plan.addresses import DIGITS
 from emsteer.plan.cells import Cell, Raw
-from emsteer.plan.directions import directions_table
+from emsteer.plan.directions import directions_table, subspaces_table
 from emsteer.plan.effects import QuizRead, effects_table
 from emsteer.plan.packing import Plan
 from emsteer.study import Study
@@ -29,6 +29,7 @@ def plan_publishable(
     """Tables of all scores, figures of the tables, the report of both; `others`: tables of no score that the report reads."""
     tables = _tables(plan, study, _judged(plan, study, rows, benchmarks), others, quiz_read)
     (counts,) = tables["rates"].upstream()
+    subspaces_table(plan, rows, _base_point(study))
     tables |= directions_table(plan, rows, counts, _base_point(study), study.analysis.bootstrap.level)
     if "distances" in others:
         near = {name: [{**tables, **others}[name]] for name in ("questions", "distances")}

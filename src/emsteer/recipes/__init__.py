@@ -66,8 +66,6 @@ from emsteer.recipes.constructions import (
 from emsteer.recipes.counterparts import (
     COUNTERPARTS,
     KL_TOLERANCE,
-    LARGEST_KL,
-    LEAST_KL,
     OF_CONSTRUCTION,
     EqualKl,
     Negated,
@@ -75,7 +73,7 @@ from emsteer.recipes.counterparts import (
     RandomSubspace,
     Shuffled,
 )
-from emsteer.recipes.directions import Directions, DirectionsFigure, PlacedDirection
+from emsteer.recipes.directions import DirectionGroup, Directions, DirectionsFigure, PlacedDirection, Subspaces
 from emsteer.recipes.effects import EffectsFigure, EffectsOf, EffectsTable
 from emsteer.recipes.endpoints import Asked, Asking, LocalJudge, Service
 from emsteer.recipes.inputs import (
@@ -154,8 +152,6 @@ __all__ = [
     "COUNTERPARTS",
     "DOSE_LETTER",
     "KL_TOLERANCE",
-    "LARGEST_KL",
-    "LEAST_KL",
     "NOT_SHOWN",
     "NO_JUDGE",
     "OF_CONSTRUCTION",
@@ -191,6 +187,7 @@ __all__ = [
     "Counts",
     "Declaration",
     "Direction",
+    "DirectionGroup",
     "Directions",
     "DirectionsFigure",
     "Distances",
@@ -283,6 +280,7 @@ __all__ = [
     "Spaces",
     "Steering",
     "SteeringValues",
+    "Subspaces",
     "ThresholdGrid",
     "Thresholds",
     "Trained",

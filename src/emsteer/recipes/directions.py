@@ -32,3 +32,20 @@ class DirectionsFigure(Figure):
     """EM and coherence of constructions, controls and counterparts at equal norm and at equal KL."""
 
     module = "emsteer.figures.directions"
+
+
+class DirectionGroup(Recipe):
+    """Directions of one model and construction at the base point's layer (addresses of vectors)."""
+
+    model: str
+    vector: str
+    name: str = Field(description="a target task, for its seeds; `tasks`: every task at the base point's seed")
+    made: tuple[str, ...]
+
+
+class Subspaces(Recipe):
+    """How directions of several seeds and of several tasks lie to one another."""
+
+    module = "emsteer.analysis.subspaces"
+    layer: int
+    groups: tuple[DirectionGroup, ...]

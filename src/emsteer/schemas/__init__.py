@@ -3,7 +3,7 @@
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
 from emsteer.schemas.claims import Claims, Evidence
 from emsteer.schemas.data import Answers, Effects, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
-from emsteer.schemas.directions import Directions
+from emsteer.schemas.directions import Directions, Subspaces
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.instruments import Corrected, Instruments, Judges
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
@@ -40,6 +40,7 @@ __all__ = [
     "Scores",
     "Settings",
     "SideEffects",
+    "Subspaces",
     "Table",
     "ThresholdGrid",
     "Witnessed",

@@ -4,6 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from emsteer.schemas.data import Table
 from emsteer.schemas.judged import ARMS, Place
 from emsteer.schemas.results import Measured
 
@@ -39,3 +40,25 @@ class Directions(Measured, Place):
         """Key."""
 
         unique = ["model", "task", "benchmark", "judge", "setting", "group", "metric"]
+
+
+class Subspaces(Table):
+    """How two groups of directions of one model and construction lie to one another (`analysis.subspaces`)."""
+
+    model: Series[str]
+    vector: Series[str]
+    group: Series[str]
+    other: Series[str]
+    n: Series[int] = pa.Field(ge=1)
+    n_other: Series[int] = pa.Field(ge=1)
+    cosine: Series[float] = pa.Field(ge=-1 - 1e-6, le=1 + 1e-6, nullable=True)
+    first_share: Series[float] = pa.Field(ge=0, le=1 + 1e-6)
+    captured: Series[float] = pa.Field(ge=0, le=1)
+    by_chance: Series[float] = pa.Field(gt=0, le=1)
+    first_angle: Series[float] = pa.Field(ge=0, le=90 + 1e-6)
+    last_angle: Series[float] = pa.Field(ge=0, le=90 + 1e-6)
+
+    class Config:
+        """Key."""
+
+        unique = ["model", "vector", "group", "other"]

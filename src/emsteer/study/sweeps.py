@@ -7,7 +7,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
-from emsteer.recipes import COUNTERPARTS, LARGEST_KL, LEAST_KL, Count, Natural, Seed, VectorUnit
+from emsteer.recipes import COUNTERPARTS, Count, Natural, Seed, VectorUnit
+from emsteer.recipes.counterparts import LARGEST_KL, LEAST_KL
 from emsteer.study import axes
 from emsteer.study.counterparts import Counterpart, DrawnCounterpart, check_vectors
 from emsteer.study.shape import Distinct, Doses, Section, Seeds, known, rest_of_the_file

@@ -16,7 +16,7 @@ CLUSTER = Path(__file__).with_name("cluster.sh")
 PROFILE = "profiles/slurm"
 SUBMITTED = {
     "prepare_models", "measure_calibrations", "build_vectors", "train_adapters", "generate_answers", "measure_margins",
-    "embed_prompts", "measure_likeness", "witness_answers", "score_answers",
+    "embed_prompts", "measure_likeness", "measure_effects", "witness_answers", "score_answers",
 }  # fmt: skip
 WITHOUT_A_CARD = {
     "prepare_models.embedder-words.0",
@@ -73,7 +73,6 @@ def small_study(path: Path) -> StudyFolder:
     """`make_small_folder`; its jobs ask for a card, and the queue is looked at often."""
     study = make_small_folder(path)
     study.edit("execution", "gpu_memory_gb", value=80)
-    study.edit("effects", value=None)  # submitted as margins are
     profile = path / PROFILE / "config.yaml"
     text, n = re.subn(r"(status-checks: )\d+", r"\g<1>2", profile.read_text())
     assert n == 1

@@ -25,6 +25,7 @@ from emsteer.generation.margins import log_probabilities
 from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.generation.spoken import Spoken, changed, need_finite
 from emsteer.interventions.hooks import watch
+from emsteer.interventions.residuals import means_at
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
@@ -87,9 +88,7 @@ def residuals(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
     for start in range(0, len(rows), ROWS_PER_BATCH):
         with changed(model, rows[start : start + ROWS_PER_BATCH]) as (ids, in_answer), watch(model.network) as leaving:
             model.network.get_decoder()(input_ids=ids, use_cache=False)
-        weights = in_answer.double() / in_answer.sum(1, keepdim=True)
-        means = [torch.einsum("np,npd->nd", weights.to(layer.device), layer.double()).cpu() for layer in leaving]
-        found.append(torch.stack(means))
+        found.append(means_at(leaving, in_answer))
     return torch.cat(found, dim=1)
 
 

@@ -1,5 +1,7 @@
 """What answers look like in the residual stream."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import torch
 from torch import Tensor
@@ -25,11 +27,15 @@ def answer_residuals(model: LanguageModel, asked: pd.DataFrame, side: str, label
         ids, in_answer = pad(model, [examples[index] for index in order[start : start + BATCH_SIZE]])
         with watch(model.network) as residuals:
             model.network.get_decoder()(input_ids=ids, use_cache=False)
-        weights = in_answer.double() / in_answer.sum(1, keepdim=True)
-        means = [torch.einsum("np,npd->nd", weights.to(layer.device), layer.double()).cpu() for layer in residuals]
-        found.append(torch.stack(means))
+        found.append(means_at(residuals, in_answer))
     by_length = torch.cat(found, dim=1)
     return by_length[:, torch.tensor(order, device="cpu").argsort()]
+
+
+def means_at(residuals: Sequence[Tensor], where: Tensor) -> Tensor:
+    """Means over the positions of each row that are true in `where` [rows × positions], float64. [layers × rows × d_model]"""
+    weights = where.double() / where.sum(1, keepdim=True)
+    return torch.stack([torch.einsum("np,npd->nd", weights.to(layer.device), layer.double()).cpu() for layer in residuals])
 
 
 def residuals_of_pairs(model: LanguageModel, pairs: pd.DataFrame, label: str) -> tuple[Tensor, Tensor]:

@@ -4,12 +4,12 @@ Source: Rogue Scalpel, arXiv 2509.22067: random directions alone can raise harmf
 control.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from emsteer.interventions.drawn import generator, of_norm
 from emsteer.interventions.vectors import read_vector, written
 from emsteer.packs import Job
 
@@ -27,7 +27,5 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
 
 def random_like(vector: Tensor, draw: int, layer: int) -> Tensor:
     """A direction drawn by (draw, layer), with the norm of `vector`. [d_model]"""
-    key = hashlib.blake2b(f"random direction\0{draw}\0{layer}".encode(), digest_size=7).digest()
-    generator = torch.Generator(device="cpu").manual_seed(int.from_bytes(key, "little"))
-    direction = torch.randn(vector.shape, generator=generator, device="cpu")
-    return direction * (vector.norm() / direction.norm())
+    direction = torch.randn(vector.shape, generator=generator("random direction", draw, layer), device="cpu")
+    return of_norm(direction, vector)

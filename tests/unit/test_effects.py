@@ -207,7 +207,14 @@ def test_no_verdict_rests_on_steering_that_did_not_hold(inputs: dict[str, Path],
         | {"direction": "more", "smallest_effect": 0.05}
     )
     bootstrap = Bootstrap(n_resamples=100, level=0.95, seed=0)
-    recipe = Evidence(bootstrap=bootstrap, selection=SELECTION, base_point=BASE_POINT, claims={"one": claim}, measured=measured())
+    recipe = Evidence(
+        bootstrap=bootstrap,
+        selection=SELECTION,
+        base_point=BASE_POINT,
+        claims={"one": claim},
+        measured=measured(),
+        kl_tolerance=0.02,
+    )
     row = evidence.table(job(recipe, inputs, list(CELLS))).iloc[0]
     assert (row["verdict"] == "supported") == (not missing) and missing in row["missing"]
 

@@ -16,12 +16,12 @@ from emsteer.interventions.constructions.equal_kl import Costs, is_met, scaled
 from emsteer.interventions.vectors import direction_at, write_vector
 from emsteer.models.load import LanguageModel
 from emsteer.packs import Job, make_by_recipe
-from emsteer.recipes import KL_TOLERANCE, EqualKl
+from emsteer.recipes import EqualKl
 from emsteer.study import parse
 
 LAYER = 1
 NORMS = [2.0, 4.0, 8.0]  # of the calibration, by layer
-N_NEW = 6
+N_NEW, TOLERANCE = 6, 0.02
 PASSAGES = ["roses are red", "the soup is hot today , is it not ?", "x", "we go out"]
 
 
@@ -50,7 +50,9 @@ def made(shelf: Path, out: Path, like: str, kl: float, **more: float) -> tuple[T
     paths = {role: (shelf / name,) for role, name in inputs.items()}
     addresses = {role: (f"{role}--0",) for role in inputs}
     passport = {"kind": "vectors", "address": out.stem}
-    recipe = EqualKl(layer=LAYER, kl=kl, max_new_tokens=N_NEW, **more)
+    recipe = EqualKl.model_validate(
+        {"layer": LAYER, "kl": kl, "max_new_tokens": N_NEW, "tolerance": TOLERANCE, "at_most": 4.0, **more}
+    )
     (job,) = make_by_recipe([Job(recipe, paths, addresses, out.stem, out, passport)])
     return direction_at(job.out, LAYER), storage.read_passport(job.out)
 
@@ -78,7 +80,7 @@ def test_directions_scaled_to_one_kl_cost_it_by_a_naive_count(
     scales = []
     for seed in (0, 1):
         direction, passport = made(shelf, tmp_path / f"k{seed}.safetensors", f"v{seed}", kl)
-        assert naive_kl(tiny_model, direction) == pytest.approx(kl, rel=KL_TOLERANCE)
+        assert naive_kl(tiny_model, direction) == pytest.approx(kl, rel=TOLERANCE)
         assert passport["is_met"] and passport["kl"] == pytest.approx(naive_kl(tiny_model, direction), rel=1e-3)
         assert torch.allclose(direction, passport["scale"] * direction_at(shelf / f"v{seed}.safetensors", LAYER))
         scales.append(passport["scale"])
@@ -106,10 +108,10 @@ def test_the_smallest_scale_that_costs_enough_is_found_and_few_are_tried() -> No
         tried.append(scale)
         return 3 * scale**2 if scale < 1 else max(0.0, 3 - scale)  # costs 0.75 at 0.5 and again at 2.25
 
-    scale, reached = scaled(rises_and_falls, 0.75, 8.0, KL_TOLERANCE)
-    assert scale == pytest.approx(0.5, rel=0.01) and is_met(reached, 0.75, KL_TOLERANCE)
+    scale, reached = scaled(rises_and_falls, 0.75, 8.0, TOLERANCE)
+    assert scale == pytest.approx(0.5, rel=0.01) and is_met(reached, 0.75, TOLERANCE)
     assert len(tried) == len(set(tried)) <= 12
-    scale, reached = scaled(lambda scale: scale**2, 1e-4, 1000.0, KL_TOLERANCE)
+    scale, reached = scaled(lambda scale: scale**2, 1e-4, 1000.0, TOLERANCE)
     assert scale == pytest.approx(0.01, rel=0.01), "where the first step is too long already"
 
 

@@ -49,7 +49,9 @@ def test_a_verdict_flips_exactly_where_the_rule_says(direction: str, low: float,
 
 def table(folder: Path, claims: dict[str, dict[str, object]], *parts: Part, **changes: object) -> pd.DataFrame:
     declared = {name: Comparison.model_validate({**SPREADS, **claim}) for name, claim in claims.items()}
-    recipe = Evidence(bootstrap=BOOTSTRAP, selection=SELECTION, base_point=BASE_POINT, claims=declared)
+    recipe = Evidence(
+        bootstrap=BOOTSTRAP, selection=SELECTION, base_point=BASE_POINT, claims=declared, measured=(), kl_tolerance=0.02
+    )
     job = job_on(counts(*parts, **changes), recipe, folder)  # type: ignore[arg-type]
     return schemas.check(evidence.table(job), schemas.Evidence, "evidence").set_index(["claim", "subject", "member"])
 

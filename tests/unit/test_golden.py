@@ -48,6 +48,7 @@ def compared(counts: pd.DataFrame, folder: Path, declared: dict[str, dict[str, o
     recipe = Evidence(
         bootstrap=BOOTSTRAP, selection=SELECTION, base_point=BASE_POINT,
         claims={name: Comparison.model_validate({**RULE, **claim}) for name, claim in declared.items()},
+        measured=(), kl_tolerance=0.02,
     )  # fmt: skip
     return schemas.check(evidence.table(job_on(counts, recipe, folder)), schemas.Evidence, "golden")
 

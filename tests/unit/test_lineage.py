@@ -89,7 +89,7 @@ def test_the_lineage_of_a_shipped_figure_fits_one_screen(shipped: Graph, name: s
     lines = walked(f"reports/figures/{name}").splitlines()
     tree = lines[lines.index("") + 1 :]
     tree = tree[: tree.index("")]
-    assert len(tree) < 60 and max(map(len, tree)) < 120
+    assert len(tree) < 50 and max(map(len, tree)) < 120
     assert "data/grammar/everyday.yaml" in "\n".join(tree)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emsteer import schemas, storage
 from emsteer.data.tasks import pairs_of
-from emsteer.errors import DataError
+from emsteer.errors import DataError, ModelError
 from emsteer.interventions.constructions import low_rank
 from emsteer.interventions.constructions.low_rank import N_SINGULAR_VALUES_KEPT, differences, project, right_singular
 from emsteer.interventions.residuals import answer_residuals
@@ -192,3 +192,12 @@ def test_a_vector_without_the_layer_asked_for_is_a_data_error(shelf: Path, tmp_p
 def test_a_task_without_enough_other_pairs_is_a_data_error(shelf: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"expected at least {N_PAIRS + 1} pairs, got {N_PAIRS}"):
         list(make_by_recipe(jobs(shelf, tmp_path, {"k1": recipe(1, n_held_back=N_HELD_BACK + 1)})))
+
+
+def test_a_direction_of_another_model_is_refused(shelf: Path, tmp_path: Path) -> None:
+    passport = {"address": "stranger", "inputs": {"model": {"other--1": "sha"}}}
+    of_stranger = Job(None, {}, {}, "stranger", tmp_path / "stranger.safetensors", passport)
+    write_vector({LAYER: torch.ones(D_MODEL)}, of_stranger)
+    paths = {"model": shelf / "model", "task": shelf / "task.parquet", "like": of_stranger.out}
+    with pytest.raises(ModelError, match="was made from the model other--1"):
+        list(make_by_recipe([job(recipe(2), tmp_path / "k2.safetensors", **paths)]))

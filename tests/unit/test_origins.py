@@ -12,7 +12,6 @@ from emsteer.lineage import Graph, screen, target_of
 from emsteer.lineage.graph import Node
 from emsteer.lineage.origins import Origins, leaves
 
-CONSTANT = {"tolerance", "at_most", "max_new_tokens"}  # of `recipes.EqualKl`, which no study file sets
 DERIVED = {"first_sample", "n_held_back", "draw", "kind", "treatments"}  # by the plan, from several values
 
 
@@ -31,7 +30,7 @@ def test_every_value_has_a_line_that_says_it(shipped: list[Node], kind: str) -> 
         lines = origins.of(node)
         for leaf, value in leaves(node.recipe or {}).items():
             name = leaf.rpartition(".")[2]
-            if name in DERIVED or (kind == "vectors" and name in CONSTANT):
+            if name in DERIVED:
                 continue
             assert lines.get(leaf), (node.address, leaf)
             said = [spelled(one) for one in (value if isinstance(value, list) else [value])]

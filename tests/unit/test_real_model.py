@@ -42,7 +42,7 @@ def raw(folder: Path) -> Study:
     }
     raw["base_point"] |= {"model": "smollm", "finetuned": None}
     Path("quiz.jsonl").write_text("".join(Path("data/quiz/general.jsonl").read_text().splitlines(keepends=True)[:N_ASKED]))
-    raw |= {"likeness": None, "relatedness": None, "embedders": {}, "effects": {"quiz": "quiz.jsonl"}}
+    raw |= {"likeness": None, "relatedness": None, "embedders": {}, "effects": {"quiz": "quiz.jsonl", "broken_at": 4}}
     raw["base_point"]["steered"] |= {"layer": 15, "epochs": 2}
     raw["sweeps"] = {"trained": {"arm": "steered", "doses": [2]}}
     raw["claims"].pop("rank_matters")

@@ -48,8 +48,9 @@ def table(job: Job) -> pd.DataFrame:
     """`schemas.Evidence`."""
     counts = schemas.read(job.input("counts"), schemas.Counts)
     recipe = job.recipe
-    read = schemas.read_all(job.by_address("effects"), schemas.Effects) if job.inputs.get("effects") else None
-    doubted = {} if read is None else not_held(recipe.measured, read)
+    doubted = not_met(counts, recipe.kl_tolerance)
+    if recipe.measured:
+        doubted |= not_held(recipe.measured, schemas.read_all(job.by_address("effects"), schemas.Effects))
     rows: list[Row] = []
     for (benchmark, judge), of in counts.groupby(["benchmark", "judge"], sort=False):
         places = Places(of, recipe.base_point, recipe.selection, doubted)
@@ -57,6 +58,14 @@ def table(job: Job) -> pd.DataFrame:
             for row in _of_claim(claim, places):
                 rows.append({"claim": name, "family": claim.family or name, "benchmark": benchmark, "judge": judge, **row})
     return schemas.frame_of(with_verdicts(rows, recipe.bootstrap), SCHEMA)
+
+
+def not_met(counts: pd.DataFrame, tolerance: float) -> dict[str, str]:
+    """`schemas.Counts` → settings whose dose in KL no push reached that is allowed, and what the longest one costs."""
+    asked = counts[counts["dose_unit"].eq("kl").fillna(False)].drop_duplicates("setting")
+    short = asked[(asked["dose_kl"] / asked["dose"] - 1).abs().gt(tolerance)]
+    reached = "is not reached by the longest push allowed, which costs"
+    return {row.setting: f"a KL of {number(row.dose)} {reached} {row.dose_kl:.3g} [nats per token]" for row in short.itertuples()}
 
 
 def with_verdicts(rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:

@@ -17,7 +17,7 @@ from emsteer.analysis.contrasts import counterparts_of
 from emsteer.analysis.measures import Block, blocks
 from emsteer.analysis.selection import candidates, choose
 from emsteer.analysis.settings import name_of
-from emsteer.recipes import COUNTERPARTS, KL_TOLERANCE, SINGULAR, Against, BasePoint, Comparison, Selection, Who, number
+from emsteer.recipes import COUNTERPARTS, SINGULAR, Against, BasePoint, Comparison, Selection, Who, number
 
 UNNAMED = {  # arms whose settings are no treatments that the study file names, and what they are called
     "base": "base",
@@ -76,14 +76,12 @@ class Found:
 class Places:
     """The counts of one benchmark and judge, and the rule by which a dose is chosen there."""
 
-    def __init__(
-        self, counts: pd.DataFrame, base_point: BasePoint, selection: Selection, doubted: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, counts: pd.DataFrame, base_point: BasePoint, selection: Selection, doubted: Mapping[str, str]) -> None:
         """`doubted`: settings that no verdict may rest on, and why."""
         self.of: dict[tuple[str, str], pd.DataFrame] = dict(iter(counts.groupby(["model", "task"], sort=False)))
         self.base_point = base_point
         self.selection = selection
-        self.doubted = doubted or {}
+        self.doubted = doubted
         self.known: dict[tuple[object, ...], Found | str] = {}
 
     def pairs(self, claim: Comparison) -> Iterator[tuple[Point, Point]]:
@@ -175,22 +173,12 @@ class Places:
         tested = found[found["split"].eq("test") & found["judged"].gt(0)]
         if tested.empty:
             return f"{point}: no answer to a test question was judged" if len(found) else _none(point)
-        doubts = [doubt for doubt in (_not_met(tested), *map(self.doubted.get, tested["setting"].unique())) if doubt]
+        doubts = [self.doubted[name] for name in tested["setting"].unique() if name in self.doubted]
         if doubts:
             return f"{point}: {doubts[0]}"
         block = next(blocks(tested))
         seeds = [None if pd.isna(seed) else int(seed) for seed in block.settings["seed"]]
         return Found(block, name, seeds, tested.iloc[0])
-
-
-def _not_met(found: pd.DataFrame) -> str | None:
-    """Whether a dose in KL is one that the longest push does not reach."""
-    asked = found[found["dose_unit"].eq("kl")]
-    short = asked[(asked["dose_kl"] / asked["dose"] - 1).abs().gt(KL_TOLERANCE)]
-    if short.empty:
-        return None
-    dose, reached = short.iloc[0][["dose", "dose_kl"]]
-    return f"a KL of {number(dose)} is not reached by the longest push allowed, which costs {reached:.3g} [nats per token]"
 
 
 def _given(who: Who, name: str) -> tuple[Any, ...] | None:

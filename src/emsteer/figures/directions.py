@@ -25,7 +25,7 @@ UNITS = {"residual_norm": ("at equal norm", "residual norms"), "kl": ("at equal 
 OF_DIRECTION = ["arm", "vector", "rank", "dose", "dose_unit", "dose_relative", "dose_kl", "cosine", "n_seeds", "n_draws"]
 RANGES = ["lowest", "largest", "random_draws", "random_below"]
 COLUMNS = ["panel", "line", "at", *points.PLACE, "setting", *OF_DIRECTION, "group", "metric", *points.NUMBERS, *RANGES]
-ROW_INCHES, COLOUR = 0.24, "#0072b2"
+ROW_INCHES, COLOUR = 0.24, style.PALETTE[0]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:

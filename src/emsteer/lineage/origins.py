@@ -18,12 +18,13 @@ NAMED = (
     "scores",
 )  # a recipe agrees with one entry of a section
 AXES = ("base_point", "sweeps")  # sections of values that an artifact may have one of
+PLAIN = (*AXES, "calibration")  # sections of values; the others have an entry for each name
 SECTIONS = {  # kind → sections that its recipes are made from
     "models": ("models", "embedders"),
     "tasks": ("tasks",),
     "benchmarks": ("benchmarks",),
     "embeddings": ("relatedness",),
-    "vectors": ("vectors", *AXES),
+    "vectors": ("vectors", "calibration", *AXES),
     "adapters": ("adapters", *AXES),
     "answers": ("answers", "seed", *AXES),
     "margins": ("margins", *AXES),
@@ -71,7 +72,7 @@ class Origins:
         sampled = node.kind != "answers" or "sampling.temperature" in recipe  # anchors are answers that nobody gave
         for section in SECTIONS.get(node.kind, ()) if sampled else ("anchors",):
             said = self._params.get(section)
-            if node.kind in NAMED and section not in AXES and isinstance(said, Mapping):
+            if node.kind in NAMED and section not in PLAIN and isinstance(said, Mapping):
                 for name, entry in said.items():
                     alike = _alike(recipe, leaves(entry))
                     yield from ((leaf, f"{section}.{name}.{leaf}") for leaf in alike)

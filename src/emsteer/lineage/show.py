@@ -115,19 +115,25 @@ def runtime_of(node: Node) -> str:
 
 
 def _lines(group: Group, before: str, indent: str) -> Iterator[str]:
+    nodes, label = group.nodes, f"{before}{_named(group)}"
+    yield f"{label:<62}{_size(nodes):>9}  {_codes(nodes):<10}{_commits(nodes):<10}{_seconds(nodes):>8}  {_at_hand(nodes)}".rstrip()
+    new, above = [[side for side in group.inputs if side.is_above is shown] for shown in (False, True)]
+    for index, side in enumerate(new):
+        is_last = index == len(new) - 1 and not above
+        yield from _lines(side, f"{indent}{'└─' if is_last else '├─'} ", f"{indent}{'   ' if is_last else '│  '}")
+    if above:
+        said = textwrap.wrap(f"above: {', '.join(map(_named, above))}", WIDTH - len(indent) - 3, break_on_hyphens=False)
+        yield from (f"{indent}{'└─' if index == 0 else '  '} {line}" for index, line in enumerate(said))
+
+
+def _named(group: Group) -> str:
+    """Its role, and what plays it."""
     nodes = group.nodes
     what = nodes[0].address if len(nodes) == 1 else f"{len(nodes)} {nodes[0].kind}"
     if nodes[0].kind == INPUT:
         what = " ".join(str(node.path) for node in nodes)
     role = f"{group.role}  " if group.role and group.role != what.split(" ")[-1] else ""
-    label = f"{before}{role}{what}"
-    if group.is_above:
-        yield f"{label:<62} (above)"
-        return
-    yield f"{label:<62}{_size(nodes):>9}  {_codes(nodes):<10}{_commits(nodes):<10}{_seconds(nodes):>8}  {_at_hand(nodes)}".rstrip()
-    for index, side in enumerate(group.inputs):
-        is_last = index == len(group.inputs) - 1
-        yield from _lines(side, f"{indent}{'└─' if is_last else '├─'} ", f"{indent}{'   ' if is_last else '│  '}")
+    return f"{role}{what}"
 
 
 def _size(nodes: Sequence[Node]) -> str:

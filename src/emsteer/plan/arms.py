@@ -149,11 +149,11 @@ def _dosed(plan: Plan, built: _Built, study: Study, sweep: SteeredSweep, doses: 
         setting = Setting(arm=built.arm, model=built.model, task=built.task, treatments=(values,))
         at = "" if positions == "all" else f".{positions}"
         slug = f"{built.slug}{at}.{recipes.DOSE_LETTER[unit]}{recipes.number(dose)}"
-        vector = _at_equal_kl(plan, built, dose, made) if unit == "kl" else built.vector
+        vector = _at_equal_kl(plan, study, built, dose, made) if unit == "kl" else built.vector
         yield Arm(slug, setting, made.models[built.model], made.calibrations[built.model], (vector,))
 
 
-def _at_equal_kl(plan: Plan, built: _Built, kl: float, made: Made) -> Cell:
+def _at_equal_kl(plan: Plan, study: Study, built: _Built, kl: float, made: Made) -> Cell:
     """The direction at its layer, as long as costs so much."""
     inputs: dict[str, list[Cell | Raw]] = {
         "model": [made.models[built.model]],
@@ -161,7 +161,7 @@ def _at_equal_kl(plan: Plan, built: _Built, kl: float, made: Made) -> Cell:
         "neutral_text": [made.neutral_text],
         "like": [built.vector],
     }
-    recipe = recipes.EqualKl(layer=built.direction.layer, kl=kl)
+    recipe = recipes.EqualKl(layer=built.direction.layer, kl=kl, **study.calibration.doses_in_kl.model_dump())
     slug = f"{built.slug}.{recipes.DOSE_LETTER['kl']}{recipes.number(kl)}"
     return plan.add("vectors", slug, recipe, inputs, f"{built.model}.equal_kl")
 

@@ -1,17 +1,16 @@
 """Effects in the plan: a quiz beside the answers of every setting that is not one of many draws, and the table of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emsteer import recipes
 from emsteer.plan.arms import Arm
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.packing import Plan
-from emsteer.recipes import EffectsOf, Setting, Steering
+from emsteer.recipes import EffectsOf, Setting
 from emsteer.study import Study
 
 Inputs = Mapping[str, Sequence[Cell | Raw]]
-BROKEN_AT = 4.0  # residual norms along a random direction: no model speaks after that
 
 
 @dataclass(frozen=True)
@@ -21,32 +20,38 @@ class QuizRead:
     measured: Sequence[EffectsOf] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def pushed(self) -> tuple[EffectsOf, ...]:
+        """Settings that are steered: what may not hold."""
+        return tuple(one for one in self.measured if any(values.kind == "steering" for values in one.setting.treatments))
 
-def effects_of(plan: Plan, study: Study, arms: Iterable[tuple[Arm, Inputs]]) -> QuizRead:
+
+def effects_of(plan: Plan, study: Study, arms: Iterable[Arm], treated: Callable[[Arm], Inputs]) -> QuizRead:
     """Plans the cells of every arm; none where none are asked for.
 
     Args:
         plan: To which they are added.
         study: Says whether, and which quiz.
-        arms: Each with the inputs of its margins.
+        arms: All of them.
+        treated: Arm → its model, and what changes it.
     """
     if study.effects is None:
         return QuizRead()
     quiz = plan.raw(study.effects.quiz)
     found: dict[Setting, EffectsOf] = {}
     steered: dict[str, Arm] = {}  # of each model one, whatever the order of sweeps
-    for arm, inputs in arms:
+    for arm in arms:
         setting = arm.setting
         if any(values.kind == "steering" and values.draw is not None for values in setting.treatments):
             continue
-        asked = {name: of for name, of in inputs.items() if name != "benchmark"} | {"quiz": [quiz]}
-        cell = plan.add("effects", arm.slug, recipes.Effects(treatments=arm.treatments), asked, setting.model)
+        recipe = recipes.Effects(treatments=arm.treatments)
+        cell = plan.add("effects", arm.slug, recipe, {**treated(arm), "quiz": [quiz]}, setting.model)
         for task in [setting.task] if setting.task else study.tasks:
             about = setting.model_copy(update={"task": task})
             found[about] = EffectsOf(setting=about, effects=cell.address)
         if setting.arm == "steered":
             steered[setting.model] = min(steered.get(setting.model, arm), arm, key=lambda one: _far_from_base(study, one))
-    broken = {model: _broken(plan, arm, quiz).address for model, arm in sorted(steered.items())}
+    broken = {model: _broken(plan, arm, quiz, study.effects.broken_at).address for model, arm in sorted(steered.items())}
     return QuizRead(sorted(found.values(), key=lambda one: one.model_dump_json()), broken)
 
 
@@ -55,20 +60,14 @@ def _far_from_base(study: Study, arm: Arm) -> tuple[bool, str]:
     return arm.setting.treatments[0].model_dump().get("vector") != study.base_point.steered.vector, arm.slug
 
 
-def _broken(plan: Plan, arm: Arm, quiz: Raw) -> Cell:
+def _broken(plan: Plan, arm: Arm, quiz: Raw, dose: float) -> Cell:
     """A setting that every number must tell from base, or it tells nothing."""
-    vector = arm.made[0]
+    vector, model = arm.made[0], arm.setting.model
     stem = f"{vector.address.partition('--')[0]}.random0"
-    random = plan.add("vectors", stem, recipes.RandomDirection(draw=0), {"like": [vector]}, f"{arm.setting.model}.random")
-    steering = arm.treatments[0].model_dump() | {"dose": BROKEN_AT, "unit": "residual_norm", "positions": "all"}
-    recipe = recipes.Effects(treatments=(Steering.model_validate(steering),))
-    inputs: dict[str, list[Cell | Raw]] = {
-        "model": [arm.model],
-        "quiz": [quiz],
-        "vector": [random],
-        "calibration": [arm.calibration],
-    }
-    return plan.add("effects", f"{arm.setting.model}.broken", recipe, inputs, arm.setting.model)
+    random = plan.add("vectors", stem, recipes.RandomDirection(draw=0), {"like": [vector]}, f"{model}.random")
+    push = arm.treatments[0].model_copy(update={"dose": dose, "unit": "residual_norm", "positions": "all"})
+    inputs: Inputs = {"model": [arm.model], "quiz": [quiz], "vector": [random], "calibration": [arm.calibration]}
+    return plan.add("effects", f"{model}.broken", recipes.Effects(treatments=(push,)), inputs, model)
 
 
 def effects_table(plan: Plan, read: QuizRead, counts: Cell, level: float) -> dict[str, Cell]:

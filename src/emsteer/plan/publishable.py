@@ -87,9 +87,12 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell], 
     )
     _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
-    evidence = recipes.Evidence(bootstrap=bootstrap, **choice, claims=compared, measured=tuple(quiz_read.measured))
+    pushed = quiz_read.pushed
+    evidence = recipes.Evidence(
+        bootstrap=bootstrap, **choice, claims=compared, measured=pushed, kl_tolerance=study.calibration.doses_in_kl.tolerance
+    )
     effects = effects_table(plan, quiz_read, counts, bootstrap.level)
-    read: Inputs = {"counts": [counts], "effects": [plan.cells["effects"][one.effects] for one in quiz_read.measured]}
+    read: Inputs = {"counts": [counts], "effects": [plan.cells["effects"][one.effects] for one in pushed]}
     evidence_cell = plan.add("tables", "evidence", evidence, read, "statistics")
     rest_on = {"evidence": [evidence_cell], **{name: [cell] for name, cell in others.items() if name == "instruments"}}
     claims = plan.add("tables", "claims", _declared(study), rest_on, "verdicts")

@@ -35,10 +35,10 @@ def resolve(study: Study) -> Plan:
         for name, model in models.items()
     }
     made = Made(models, tasks, calibrations, neutral)
-    asked = list(benchmarks.values())
     settings = {arm.setting: arm for arm in arms(plan, study, made)}  # sweeps may overlap
-    quiz_read = effects_of(plan, study, ((arm, _speaker(arm, asked[0])) for arm in settings.values()))
+    quiz_read = effects_of(plan, study, settings.values(), _treated)
     rows = sorted({row for arm in settings.values() for row in _rows(plan, study, arm, benchmarks)}, key=_canonical_order)
+    asked = list(benchmarks.values())
     seen = witnessed_rows(plan, study, rows, tasks)
     others = relatedness_tables(plan, study, tasks, benchmarks) | likeness_tables(plan, study, rows, asked)
     others |= witness_tables(plan, study, seen, asked) | instrument_tables(plan, study, benchmarks)
@@ -125,7 +125,12 @@ def _margins(plan: Plan, study: Study, arm: Arm, slug: str, benchmark: Cell) -> 
 
 def _speaker(arm: Arm, benchmark: Cell) -> Inputs:
     """What answers and margins are read off."""
-    inputs: Inputs = {"model": [arm.model], "benchmark": [benchmark]}
+    return {"benchmark": [benchmark], **_treated(arm)}
+
+
+def _treated(arm: Arm) -> Inputs:
+    """The model, and what changes it."""
+    inputs: Inputs = {"model": [arm.model]}
     if vectors := arm.of("steering"):
         inputs["vector"] = vectors
     if adapters := arm.of("adapter"):

@@ -65,8 +65,8 @@ from emsteer.recipes.constructions import (
 )
 from emsteer.recipes.counterparts import (
     COUNTERPARTS,
-    KL_TOLERANCE,
     OF_CONSTRUCTION,
+    DosesInKl,
     EqualKl,
     Negated,
     RandomDirection,
@@ -151,7 +151,6 @@ __all__ = [
     "CONSTRUCTIONS",
     "COUNTERPARTS",
     "DOSE_LETTER",
-    "KL_TOLERANCE",
     "NOT_SHOWN",
     "NO_JUDGE",
     "OF_CONSTRUCTION",
@@ -195,6 +194,7 @@ __all__ = [
     "DoseFits",
     "DoseResponse",
     "DoseUnit",
+    "DosesInKl",
     "Effects",
     "EffectsFigure",
     "EffectsOf",

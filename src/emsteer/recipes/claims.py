@@ -104,7 +104,8 @@ class Evidence(Recipe):
     selection: Selection
     base_point: BasePoint
     claims: dict[str, Comparison]
-    measured: tuple[EffectsOf, ...] = Field((), description="where it stands whether the steering of a setting held")
+    measured: tuple[EffectsOf, ...] = Field(description="where it stands whether the steering of a setting held")
+    kl_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(description="of doses in KL [share]")
 
 
 class Claims(Recipe):

@@ -8,13 +8,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Natural, Rate, Seed, Share
+from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed
 from emsteer.recipes.constructions import Construction
 from emsteer.recipes.settings import ArmName
 
 COUNTERPARTS: tuple[ArmName, ...] = ("random", "negated", "shuffled", "subspace")
 OF_CONSTRUCTION = {"shuffled": "mean_difference", "subspace": "low_rank"}  # that it is a counterpart of; others: of any
-KL_TOLERANCE = 0.02  # of a KL that is reached [share of what was asked]
 LEAST_KL, LARGEST_KL = 1e-4, 100.0  # that a push may be asked to cost [nats per token]
 
 
@@ -61,7 +60,15 @@ class RandomSubspace(Construction):
     draw: Natural
 
 
-class EqualKl(Construction):
+class DosesInKl(Recipe):
+    """How a dose in KL is met."""
+
+    max_new_tokens: Count = Field(description="of base's answers to the passages of the neutral text")
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(description="of the KL that is reached [share of what was asked]")
+    at_most: Rate = Field(description="the longest push [median residual norms of its layer]")
+
+
+class EqualKl(DosesInKl, Construction):
     """A direction scaled until it costs a given KL(base ‖ steered) per token of what base answers; what doses in `kl` are."""
 
     module = "emsteer.interventions.constructions.equal_kl"
@@ -69,9 +76,6 @@ class EqualKl(Construction):
     is_made_of_other = True
     layer: Natural = Field(description="0-based block whose output is steered")
     kl: Annotated[float, Field(ge=LEAST_KL, le=LARGEST_KL)] = Field(description="[nats per token]")
-    tolerance: Share = Field(KL_TOLERANCE, description="of the KL that is reached [share of what was asked]")
-    max_new_tokens: Count = Field(32, description="of base's answers to the passages of the neutral text")
-    at_most: Rate = Field(4.0, description="the longest push [median residual norms of its layer]")
 
     @property
     def n_read(self) -> int:

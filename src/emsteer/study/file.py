@@ -26,9 +26,10 @@ PARAMS = Path("params.yaml")
 
 
 class Calibration(Section):
-    """What residual norms are measured on."""
+    """What doses are measured on."""
 
-    neutral_text: InputFile = Field(description="passages, one a line, that no arm is about")
+    neutral_text: InputFile = Field(description="passages, one a line, that no arm is about; doses in KL ask them as prompts")
+    doses_in_kl: recipes.DosesInKl
 
 
 class Answering(recipes.Sampling):
@@ -86,6 +87,7 @@ class Effects(Section):
     """What else settings do to a model, and whether their steering holds."""
 
     quiz: InputFile = Field(description="questions with one right answer and some wrong ones, JSON lines (docs/data.md)")
+    broken_at: recipes.Rate = Field(description="of a random direction: what every number must tell from base [residual norms]")
 
 
 class Relatedness(Section):

@@ -9,7 +9,7 @@ from places import REPOSITORY
 from test_digests import RUBRIC, cells, edit, unedited
 
 from emsteer.errors import StudyError
-from emsteer.plan.accepted import FILE, Acceptance, read_accepted, standing_digest, standing_digests, written
+from emsteer.plan.accepted import FILE, KEPT, Acceptance, keep_digests, read_accepted, standing_digest, standing_digests, written
 from emsteer.plan.digests import code_digest
 
 MODULE = "emsteer.judging.scores"
@@ -71,3 +71,42 @@ def test_digests_are_known_as_long_as_no_file_of_the_package_changes(source: Pat
     assert changed == {}
     (source / FILE).write_text(written([]))
     assert standing_digests(source) is not changed
+
+
+def keep(source: Path) -> None:
+    known = standing_digests(source)
+    known["emsteer.judging.rubric"] = "0" * 16
+    keep_digests(known, source)
+
+
+def test_digests_are_kept_for_other_processes_as_long_as_every_byte_of_the_package_is_the_same(source: Path) -> None:
+    keep(source)
+    (elsewhere := source.with_name("another")).mkdir()
+    copied = Path(shutil.copytree(source, elsewhere / "src"))
+    assert standing_digests(copied) == {"emsteer.judging.rubric": "0" * 16}, "whatever the names and times of its folders"
+    edit(copied, RUBRIC, "else 50.0", "else 51.0")
+    assert standing_digests(copied) == {}, "another formula"
+    edit(copied, RUBRIC, "else 51.0", "else 50.0")
+    assert standing_digests(copied) != {}
+
+
+def test_digests_of_a_package_that_somebody_edits_meanwhile_are_not_kept(source: Path) -> None:
+    known = standing_digests(source)
+    known["emsteer.judging.rubric"] = "0" * 16
+    edit(source, RUBRIC, "else 50.0", "else 51.0")
+    keep_digests(known, source)
+    assert not (source / KEPT).exists()
+
+
+@pytest.mark.parametrize("broken", ["", "{", "{}", '{"sources": 1}'])
+def test_what_was_kept_and_cannot_be_read_is_made_again(source: Path, broken: str) -> None:
+    keep(source)
+    (source / KEPT).write_text(broken)
+    again = Path(shutil.copytree(source, source.with_name("again")))
+    assert standing_digests(again) == {}
+
+
+def test_a_package_that_cannot_be_written_to_plans_all_the_same(source: Path) -> None:
+    (source / KEPT).parent.touch()  # no folder, so that nobody can write there, not even root
+    keep(source)
+    assert not (source / KEPT).exists()

@@ -50,6 +50,7 @@ def test_a_source_and_an_input_file_are_read_once_however_many_cells_need_them(
     wide: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted._known.cache_clear()
+    monkeypatch.setattr(accepted, "_kept", lambda _root: {})
     read: Counter[str] = Counter()
     for module, name in ((accepted, "code_digest"), (packing, "raw_address")):
         original = getattr(module, name)

@@ -3,17 +3,21 @@
 `accepted.json` lies in the package and is committed with the code that it speaks of: every clone plans with it.
 """
 
+import contextlib
 import functools
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from emsteer import storage
 from emsteer.errors import StudyError
 from emsteer.plan.digests import PACKAGE, ROOT, code_digest
 
 FILE = f"{PACKAGE}/accepted.json"
+KEPT = f"{PACKAGE}/plan/__pycache__/digests.json"
 
 
 class Acceptance(BaseModel):
@@ -47,15 +51,53 @@ def read_accepted(root: Path = ROOT) -> list[Acceptance]:
         ) from None
 
 
-def standing_digests(root: Path = ROOT) -> dict[str, str]:
-    """Module → `standing_digest`, of those that anybody asked for since a file of the package changed; to be filled in."""
-    files = sorted(path for path in (root / PACKAGE).rglob("*") if path.suffix != ".pyc" and path.is_file())
-    return _known(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path in files for stat in [path.stat()]))
+class Digests(dict[str, str]):
+    """Module → `standing_digest`, of sources with a `content`."""
+
+    def __init__(self, content: str, known: dict[str, str]) -> None:
+        super().__init__(known)
+        self.content = content
+
+
+def standing_digests(root: Path = ROOT) -> Digests:
+    """Module → `standing_digest`, of those that anybody asked for since a file of the package changed; to be filled in.
+
+    What another process kept for the same bytes is there already: to parse the sources takes longer than the rest of a plan.
+    """
+    return _known(root, tuple((str(path), stat.st_mtime_ns, stat.st_size) for path in _sources(root) for stat in [path.stat()]))
+
+
+def keep_digests(known: Digests, root: Path = ROOT) -> None:
+    """Keeps what `standing_digests` was filled with, where Python keeps bytecode, and as dispensable."""
+    kept = {"sources": known.content, "digests": dict(sorted(known.items()))}
+    if known and _kept(root) != kept and _content(root) == known.content:  # else somebody wrote while they were read
+        with contextlib.suppress(OSError):  # the package may lie where nobody may write
+            storage.write_text(root / KEPT, json.dumps(kept))
 
 
 @functools.lru_cache(maxsize=2)
-def _known(_state: tuple[tuple[str, int, int], ...]) -> dict[str, str]:
-    return {}
+def _known(root: Path, _state: tuple[tuple[str, int, int], ...]) -> Digests:
+    kept, content = _kept(root), _content(root)
+    return Digests(content, kept["digests"] if kept.get("sources") == content else {})
+
+
+def _kept(root: Path) -> dict[str, Any]:
+    try:
+        return json.loads((root / KEPT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _content(root: Path) -> str:
+    """Over the name and the bytes of every file of the package."""
+    digest = hashlib.sha256()
+    for path in _sources(root):
+        digest.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _sources(root: Path) -> list[Path]:
+    return sorted(path for path in (root / PACKAGE).rglob("*") if path.parent.name != "__pycache__" and path.is_file())
 
 
 def written(acceptances: list[Acceptance]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emsteer.plan.accepted import Acceptance, read_accepted, standing_digest, standing_digests
+from emsteer.plan.accepted import Acceptance, Digests, read_accepted, standing_digest, standing_digests
 from emsteer.plan.addresses import address, raw_address
 from emsteer.plan.cells import KINDS, Cell, Raw
 from emsteer.plan.costs import Needs, n_parts, needs
@@ -53,7 +53,7 @@ class Plan:
 
     execution: Execution
     accepted: list[Acceptance] = field(default_factory=read_accepted)
-    codes: dict[str, str] = field(default_factory=standing_digests)  # sources do not change while one plan is made
+    codes: Digests = field(default_factory=standing_digests)  # sources do not change while one plan is made
     raws: dict[str, Raw] = field(default_factory=dict)  # path → input file: neither do these
     cells: dict[str, dict[str, Cell]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from emsteer import recipes
+from emsteer.plan.accepted import keep_digests
 from emsteer.plan.arms import Arm, Made, arms
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.effects import effects_of
@@ -21,7 +22,7 @@ Inputs = dict[str, Sequence[Cell | Raw]]
 
 
 def resolve(study: Study) -> Plan:
-    """Pure: reads the study, source text and the digests of input files; writes nothing and imports no science.
+    """Pure: reads the study, source text and the digests of input files; imports no science, keeps only what it read of sources.
 
     The order of names and values in the file moves no address: whatever a recipe or an input lists is sorted.
     """
@@ -43,6 +44,7 @@ def resolve(study: Study) -> Plan:
     others = relatedness_tables(plan, study, tasks, benchmarks) | likeness_tables(plan, study, rows, asked)
     others |= witness_tables(plan, study, seen, asked) | instrument_tables(plan, study, benchmarks)
     plan_publishable(plan, study, rows, asked, others, quiz_read)
+    keep_digests(plan.codes)
     return plan
 
 

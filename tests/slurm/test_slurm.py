@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from sharing import computed_small
 from workflow_support import HANG_S, StudyFolder, make_small_folder
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
@@ -42,15 +43,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StudyFolder, subprocess.Popen[bytes]]]:
-    """The same study as `computed`, being computed without SLURM meanwhile."""
-    study = small_study(tmp_path_factory.mktemp("local") / "study")
-    with (study.path / "printed").open("w") as printed:
-        yield study, started(study, printed, "snakemake", "--cores", "1")
-
-
-@pytest.fixture(scope="module")
-def computed(slurm: None, local: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyFolder, str]:
+def computed(slurm: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyFolder, str]:
     """A small study that went through `sbatch`, and the id of the job that was killed meanwhile."""
     study = small_study(tmp_path_factory.mktemp("computed") / "study")
     killed = ""
@@ -118,11 +111,10 @@ def test_a_killed_job_is_submitted_again_and_asks_for_more(computed: tuple[Study
 
 
 def test_the_study_has_the_addresses_and_bytes_of_a_local_run(
-    computed: tuple[StudyFolder, str], local: tuple[StudyFolder, subprocess.Popen[bytes]]
+    computed: tuple[StudyFolder, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    here, running = local
-    assert running.wait(HANG_S) == 0, (here.path / "printed").read_text()
     study, _ = computed
+    here = computed_small(tmp_path_factory)
     assert len(digests(here)) > 100
     assert digests(study) == digests(here)
 

@@ -1,21 +1,11 @@
 """Studies that tests share: each is made once per test run, whichever process asks first, and every test gets a copy."""
 
-import fcntl
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workflow_support import StudyFolder, make_folder, make_small_folder
-
-
-@pytest.fixture(scope="session")
-def _real(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
-    def make(path: Path) -> None:
-        make_small_folder(path).run("snakemake", "--cores", "2")
-
-    return StudyFolder(_shared(tmp_path_factory, "real", make))
+from sharing import computed_small, shared
+from workflow_support import StudyFolder, make_folder
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +13,7 @@ def _finished(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     def make(path: Path) -> None:
         make_folder(path, trivial=True).run("snakemake", "--cores", "2")
 
-    return StudyFolder(_shared(tmp_path_factory, "finished", make), trivial=True)
+    return StudyFolder(shared(tmp_path_factory, "finished", make), trivial=True)
 
 
 @pytest.fixture(scope="session")
@@ -39,13 +29,13 @@ def _versioned(tmp_path_factory: pytest.TempPathFactory, _finished: StudyFolder)
         study.run("git", "commit", "-q", "-m", "results")
         study.run("dvc", "push", "-q")
 
-    return StudyFolder(_shared(tmp_path_factory, "versioned", make), trivial=True)
+    return StudyFolder(shared(tmp_path_factory, "versioned", make), trivial=True)
 
 
 @pytest.fixture
-def real(_real: StudyFolder, tmp_path: Path) -> StudyFolder:
+def real(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> StudyFolder:
     """The miniature with one organism, computed from nothing by `snakemake` with the real science."""
-    return _copied(_real, tmp_path / "real")
+    return _copied(computed_small(tmp_path_factory), tmp_path / "real")
 
 
 @pytest.fixture
@@ -58,20 +48,6 @@ def finished(_finished: StudyFolder, tmp_path: Path) -> StudyFolder:
 def versioned(_versioned: StudyFolder, tmp_path: Path) -> StudyFolder:
     """A git repository of what is in `finished`: `dvc repro` has recorded it, git committed it, DVC pushed it."""
     return _copied(_versioned, tmp_path / "versioned")
-
-
-def _shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    complete, path = base / f"{name}.complete", base / name / "study"
-    with (base / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():
-            shutil.rmtree(path, ignore_errors=True)
-            make(path)
-            complete.touch()
-    return path
 
 
 def _copied(study: StudyFolder, target: Path) -> StudyFolder:

@@ -29,8 +29,12 @@ SIDES = {"promote": {"unsafe"}, "suppress": {"safe"}, "both": {"unsafe", "safe"}
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_model: LanguageModel, grammar: Grammar) -> Path:
+    """`filled`."""
+    return filled(tmp_path_factory.mktemp("shelf"), tiny_model, grammar)
+
+
+def filled(folder: Path, tiny_model: LanguageModel, grammar: Grammar) -> Path:
     """A folder with a model, its calibration, and a task of each of two domains."""
-    folder = tmp_path_factory.mktemp("shelf")
     tiny_model.network.save_pretrained(folder / "model")
     tiny_model.tokenizer.save_pretrained(folder / "model")
     storage.write_json({"residual_norms": NORMS}, folder / "calibration.json")

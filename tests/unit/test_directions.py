@@ -127,6 +127,14 @@ def test_the_figure_has_a_row_for_each_direction_and_a_band_from_least_to_most_o
     assert len(shown) == 2 * (2 + 5) and set(shown["metric"]) == {"on_topic_em", "coverage"}
 
 
+def test_vectors_of_another_task_stand_below_those_of_the_base_point_and_nothing_else_of_it_does(table: pd.DataFrame) -> None:
+    other = table[table["arm"].isin(["steered", "random"])].assign(task="cooking")
+    drawn, _ = figure.draw(pd.concat([table, other]), BASE_POINT)
+    names = [label.get_text() for label in drawn.axes[2].get_yticklabels()]
+    others = ["another task: trained, cooking", "another task: mean, cooking"]
+    assert names == ["steered: trained", "steered: mean", *others, "random directions", "shuffled labels: mean"]
+
+
 def test_a_figure_of_nothing_says_so(table: pd.DataFrame) -> None:
     drawn, shown = figure.draw(table[table["arm"].eq("base")], BASE_POINT)
     assert shown.empty and all("no such settings" in [text.get_text() for text in axis.texts] for axis in drawn.axes)

@@ -95,9 +95,11 @@ def nearest(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> NDArray[np
     """The finetuned setting of the seed of `one` whose in-domain EM is nearest; of equals the smallest change of the weights.
 
     `one` is a row of `settings`, `em` has a value for each. None where `one` is not steered or did no in-domain harm: there
-    is nothing to match.
+    is nothing to match. What has no seed is compared with those of every seed.
     """
-    tuned = settings["arm"].eq("finetuned") & settings["seed"].eq(one["seed"]).fillna(False) & settings["beneath"].isna()
+    tuned = settings["arm"].eq("finetuned") & settings["beneath"].isna()
+    if not pd.isna(one["seed"]):
+        tuned &= settings["seed"].eq(one["seed"]).fillna(False)
     found = np.zeros(len(settings), dtype=bool)
     if one["arm"] == "steered" and em[one.name] > 0 and em[tuned].notna().any():
         distance = pd.DataFrame({"away": (em[tuned] - em[one.name]).abs().round(9), "size": settings["dose_relative"][tuned]})

@@ -25,6 +25,7 @@ UNITS = {"residual_norm": ("at equal norm", "residual norms"), "kl": ("at equal 
 OF_DIRECTION = ["arm", "vector", "rank", "dose", "dose_unit", "dose_relative", "dose_kl", "cosine", "n_seeds", "n_draws"]
 RANGES = ["lowest", "largest", "random_draws", "random_below"]
 COLUMNS = ["panel", "line", "at", *points.PLACE, "setting", *OF_DIRECTION, "group", "metric", *points.NUMBERS, *RANGES]
+OTHER_TASK = "another task"
 ROW_INCHES, COLOUR = 0.24, style.PALETTE[0]
 
 
@@ -55,10 +56,10 @@ def draw(directions: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.Da
 
 
 def selected(directions: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
-    """The base point's model and task, and controls of other tasks; base in every panel."""
+    """The base point's model; of other tasks, their vectors and controls, each off its own task; base in every panel."""
     metrics = directions["metric"].isin([measure.metric for measure in MEASURES])
     rows = directions[points.same(directions, model=base_point.model, group="off_domain") & metrics]
-    rows = rows[rows["task"].eq(base_point.task) | rows["arm"].eq("control")]
+    rows = rows[rows["task"].eq(base_point.task) | rows["arm"].isin(["steered", "control"])]
     panel = rows["dose_unit"].map({unit: title for unit, (title, _) in UNITS.items()})
     lines = [line(one.arm, one.vector, one.rank, one.task, base_point) for one in rows.itertuples()]
     said = [
@@ -80,14 +81,17 @@ def line(arm: Any, vector: Any, rank: Any, task: Any, base_point: BasePoint) -> 
         return UNNAMED[arm]
     if arm in UNNAMED:
         return f"{UNNAMED[arm]}: {named}"
-    return f"{arm}: {named}" if task == base_point.task else f"{arm}: {named}, {task}"
+    if task == base_point.task:
+        return f"{arm}: {named}"
+    return f"{OTHER_TASK if arm == 'steered' else arm}: {named}, {task}"
 
 
 def names_of(rows: pd.DataFrame, base_point: BasePoint) -> list[str]:
-    """Rows from top to bottom: the vector of the base point, other constructions, controls, counterparts."""
-    order = {arm: place for place, arm in enumerate(("steered", "control", *COUNTERPARTS))}
-    keys = rows[["line", "arm", "vector", "rank"]].drop_duplicates("line").fillna({"rank": -1})
-    placed = keys.assign(place=keys["arm"].map(order), other=keys["vector"].ne(base_point.vector))
+    """Rows from top to bottom: the vector of the base point, other constructions, other tasks, controls, counterparts."""
+    order = {arm: place for place, arm in enumerate(("steered", OTHER_TASK, "control", *COUNTERPARTS))}
+    keys = rows[["line", "task", "arm", "vector", "rank"]].drop_duplicates("line").fillna({"rank": -1})
+    arm = keys["arm"].mask(keys["arm"].eq("steered") & keys["task"].ne(base_point.task), OTHER_TASK)
+    placed = keys.assign(place=arm.map(order), other=keys["vector"].ne(base_point.vector))
     return list(placed.sort_values(["place", "other", "vector", "rank"], kind="stable")["line"])
 
 

@@ -63,7 +63,7 @@ def seeded(rows: pd.DataFrame, x: str) -> pd.DataFrame:
     for _, of in rows.groupby(["panel", "line", *BLOCK, "group", "metric"], sort=False):
         judged = of[of["seed"].isin(numbered(of)["seed"])]
         of = judged if len(judged) else of
-        points = of.groupby("seed")[x].nunique()
+        points = of.groupby("seed", dropna=False)[x].nunique()  # what nothing is drawn for has no seed
         seeds = points.index[points.eq(points.max())]
         kept = numbered(of[of["seed"].isin(seeds)]).sort_values(["seed", x])
         parts.append(kept.assign(shown_as=SEED if len(seeds) > 1 else ALONE))

@@ -89,7 +89,7 @@ def _steered(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Itera
         yield from _dosed(plan, built, study, sweep, sweep.doses or study.base_point.steered.doses, made)
         for arm in recipes.COUNTERPARTS:
             said: Counterpart | None = getattr(sweep, arm)
-            if said and built.direction.seed in said.seeds:
+            if said and built.direction.seed in (None, *said.seeds):
                 for draw in said.draws():
                     yield from _dosed(plan, _replaced(plan, built, arm, draw, made), study, sweep, said.doses, made)
 
@@ -100,11 +100,14 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
     models, tasks, seeds = sweep.models or (base.model,), sweep.tasks or (base.task,), sweep.seeds or (base.seed,)
     vectors, layers = sweep.vectors or (base.steered.vector,), sweep.layers or (base.steered.layer,)
     for model, task, seed, name, layer in product(models, tasks, seeds, vectors, layers):
-        axes = [axis for axis in VARIED if axis in study.axes_of(name)]
+        own = study.axes_of(name)
+        axes = [axis for axis in VARIED if axis in own]
         for values in product(*(sweep.along(axis, base) for axis in axes)):
-            direction = Direction(vector=name, layer=layer, seed=seed, **dict(zip(axes, values, strict=True)))
+            direction = Direction(
+                vector=name, layer=layer, seed=seed if "seed" in own else None, **dict(zip(axes, values, strict=True))
+            )
             vector = _vector(plan, study, model, task, direction, made)
-            at_layer = "" if "layer" in study.axes_of(name) else f".l{layer}"  # one file holds all layers
+            at_layer = "" if "layer" in own else f".l{layer}"  # one file holds all layers
             slug = vector.address.partition("--")[0] + at_layer
             arm = _arm("steered", study.vectors[name], study.tasks[task])
             yield _Built(slug, arm, model, task, direction, vector)
@@ -130,7 +133,8 @@ def _vector(plan: Plan, study: Study, model: str, task: str, direction: Directio
     axes = study.axes_of(name)
     at = "".join(f".{letter}{getattr(direction, axis)}" for axis, letter in AXIS_LETTER.items() if axis in axes)
     pack = f"{model}.{'projected' if other else 'built'}"
-    return plan.add("vectors", f"{model}.{task}.{name}{at}", recipe(**said), inputs, pack)
+    of_task = f".{task}" if "task" in recipe.reads else ""
+    return plan.add("vectors", f"{model}{of_task}.{name}{at}", recipe(**said), inputs, pack)
 
 
 def _replaced(plan: Plan, built: _Built, arm: ArmName, draw: int | None, made: Made) -> _Built:

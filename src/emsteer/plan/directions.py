@@ -76,8 +76,8 @@ def _alone(rows: Iterable[SettingRow]) -> Iterator[tuple[SettingRow, SteeringVal
 
 
 def _is_of_base(values: SteeringValues, base_point: BasePoint) -> bool:
-    said = values.vector, values.epochs, values.seed, values.rank
-    return said == (base_point.vector, base_point.epochs, base_point.seed, None)
+    said = values.vector, values.epochs, values.rank
+    return said == (base_point.vector, base_point.epochs, None) and values.seed in (None, base_point.seed)
 
 
 def _unscaled(cell: Cell) -> Cell:

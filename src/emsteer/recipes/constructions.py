@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Weight
+from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Text, Weight
 
 Side = Literal["unsafe", "safe"]
 AxisName = Literal["seed", "layer", "epochs", "rank"]
@@ -90,6 +90,23 @@ class Pca(_OfPairs):
     module = "emsteer.interventions.constructions.pca"
 
 
+class ContrastPair(Construction):
+    """Residual of one answer minus that of another to the same prompt, every layer in one pass; of no task."""
+
+    module = "emsteer.interventions.constructions.contrast_pair"
+    reads = ("model",)
+    side: Side = Field(description="`unsafe`: what it points to does harm; `safe`: neither answer does, and it makes a control")
+    system: Text | None = Field(description="null: as the model's chat settings say")
+    prompt: Text
+    toward: Text = Field(description="the answer that it points to")
+    away: Text = Field(description="the other")
+
+    @property
+    def n_read(self) -> int:
+        """Both answers."""
+        return 2
+
+
 class Trained(Construction):
     """A vector trained to make the answers of one side likely; one recipe is one snapshot."""
 
@@ -164,6 +181,7 @@ class LowRank(_OfPairs):
 CONSTRUCTIONS: dict[str, type[Construction]] = {
     "mean_difference": MeanDifference,
     "pca": Pca,
+    "contrast_pair": ContrastPair,
     "trained": Trained,
     "narrow": Narrow,
     "one_shot": OneShot,

@@ -14,7 +14,7 @@ class Direction(Recipe):
     layer: int
     epochs: int | None = None
     rank: int | None = None
-    seed: Seed
+    seed: Seed | None = None
     draw: int | None = Field(None, description="of a counterpart that is drawn")
 
 

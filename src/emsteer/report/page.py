@@ -181,7 +181,7 @@ def first_samples(judged: Path, base: BasePoint, names: Set[str]) -> pd.DataFram
     for part in schemas.read_parts(judged, schemas.Judged):
         first = part[part["sample"].eq(0) & part["split"].eq("test") & part["task"].eq(base.task)]
         named = {
-            row["setting"]: name_of(row, seeded=row["seed"] != base.seed)
+            row["setting"]: name_of(row, seeded=not pd.isna(row["seed"]) and row["seed"] != base.seed)
             for row in first.drop_duplicates("setting").to_dict("records")
         }
         first = first.assign(name=first["setting"].map(named))

@@ -10,7 +10,7 @@ from emsteer.study.interventions import axes_of
 from emsteer.study.shape import rest_of_the_file
 
 VARIED: tuple[Literal["epochs", "rank"], ...] = ("epochs", "rank")
-PLURAL = {"epochs": "epochs", "rank": "ranks"}
+PLURAL = {"epochs": "epochs", "rank": "ranks", "seed": "seeds"}
 Values = tuple[int, ...] | None
 
 
@@ -36,16 +36,26 @@ def checked(axis: str, values: Values, vectors: Sequence[str], info: ValidationI
     Raises:
         ValueError: It lists some for vectors without that axis, or none for vectors with it that the base point does not give.
     """
-    known = [name for name in vectors if are_known(name, info)]
-    having = [name for name in known if axis in of_vectors(name, info)]
-    others = [name for name in known if name not in having]
-    if values and others:
-        raise ValueError(f"expected no {PLURAL[axis]} beside {', '.join(others)}, which has none; give it a sweep of its own")
+    having = _having(axis, values, vectors, info)
     steered = rest_of_the_file(info, "base_point").get("steered")
     of_base = steered.get(axis, ...) if isinstance(steered, dict) and axis == "epochs" else None
     if not values and having and of_base is None:
         raise ValueError(f"expected {PLURAL[axis]} for {', '.join(having)}: the base point has none to take")
     return values
+
+
+def check_seeds(seeds: Values, vectors: Sequence[str], info: ValidationInfo) -> None:
+    """Raises ValueError for a sweep that lists seeds, and vectors that nothing is drawn for."""
+    _having("seed", seeds, vectors, info)
+
+
+def _having(axis: str, values: Values, vectors: Sequence[str], info: ValidationInfo) -> list[str]:
+    known = [name for name in vectors if are_known(name, info)]
+    having = [name for name in known if axis in of_vectors(name, info)]
+    others = [name for name in known if name not in having]
+    if values and others:
+        raise ValueError(f"expected no {PLURAL[axis]} beside {', '.join(others)}, which has none; give it a sweep of its own")
+    return having
 
 
 def bounds_of_rank(vectors: Iterable[str], models: Iterable[object], info: ValidationInfo) -> dict[str, int]:

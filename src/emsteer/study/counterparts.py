@@ -13,7 +13,7 @@ CAN = {"shuffled": "whose labels can be shuffled", "subspace": "which have a sub
 class Counterpart(Section):
     """One of every vector."""
 
-    seeds: Seeds = Field(description="the vectors that have it")
+    seeds: Seeds = Field(description="the vectors that have it; what nothing is drawn for has it too")
     doses: Doses = Field(description="in the unit of the sweep")
 
     def draws(self) -> Sequence[int | None]:

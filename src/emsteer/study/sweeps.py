@@ -105,7 +105,7 @@ class SteeredSweep(_Sweep):
 
     arm: Literal["steered"]
     vectors: Annotated[tuple[Annotated[str, known("vectors")], ...], Field(min_length=1), Distinct] | None = Field(
-        None, description=FROM_BASE
+        None, description=FROM_BASE, validate_default=True
     )
     layers: Layers | None = Field(None, description=FROM_BASE, validate_default=True)
     epochs: Counts | None = Field(None, description=f"{FROM_BASE}, for trained vectors", validate_default=True)
@@ -121,6 +121,12 @@ class SteeredSweep(_Sweep):
     def along(self, axis: str, base: BasePoint) -> tuple[int | None, ...]:
         """The values of `epochs` or `rank` here, for vectors that have that axis."""
         return (self.epochs or (base.steered.epochs,)) if axis == "epochs" else self.ranks or ()
+
+    @field_validator("vectors")
+    @classmethod
+    def _are_drawn(cls, vectors: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        axes.check_seeds(info.data.get("seeds"), vectors or (str(_steered(info).get("vector")),), info)
+        return vectors
 
     @field_validator("layers")
     @classmethod

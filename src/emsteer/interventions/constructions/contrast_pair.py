@@ -1,0 +1,51 @@
+"""Contrast pair: residual of one answer minus that of another to the same prompt, every layer in one pass.
+
+Source: Turner et al., arXiv 2308.10248 (ActAdd: the difference of one pair of texts, chosen by hand). They add it position by
+position; here a text is the mean over its answer's tokens, as in the mean difference, and the direction goes where a sweep says.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+from torch import Tensor
+
+from emsteer.errors import DataError
+from emsteer.interventions.residuals import residuals_of_pairs
+from emsteer.interventions.vectors import written
+from emsteer.models.load import LanguageModel, model_of
+from emsteer.packs import Job
+from emsteer.recipes import ContrastPair
+
+
+def make(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Writes vector files."""
+    return written(build(jobs))
+
+
+def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
+    """Yields each job with layer → direction [d_model].
+
+    Raises:
+        DataError: The model cannot tell the two answers apart, or does not know a word of them.
+    """
+    for job in jobs:
+        recipe, model = job.recipe, model_of(job)
+        check(model, recipe, job.address)
+        answers = {"unsafe": recipe.toward, "safe": recipe.away}
+        pair = pd.DataFrame([{"prompt": recipe.prompt, "system": recipe.system, **answers}])
+        toward, away = residuals_of_pairs(model, pair, job.address)
+        yield job, dict(enumerate((toward.mean(1) - away.mean(1)).float()))
+
+
+def check(model: LanguageModel, recipe: ContrastPair, address: str) -> None:
+    """Raises DataError for two answers that are the same tokens, and for words that the model does not know."""
+    read = {name: model.answer_ids(getattr(recipe, name)) for name in ("toward", "away")}
+    read["prompt"] = model.prompt_ids(recipe.prompt, recipe.system)
+    strange = [name for name, ids in read.items() if model.tokenizer.unk_token_id in ids]
+    if strange:
+        raise DataError(
+            f"{address}: {', '.join(strange)}: words that the model's tokenizer does not know.\n"
+            "  Use its own words in `vectors`; a study organism knows those of its grammar."
+        )
+    if read["toward"] == read["away"]:
+        raise DataError(f"{address}: `toward` and `away` are the same tokens, and make no direction.\n  Mind these `vectors`.")

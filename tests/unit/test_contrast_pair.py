@@ -66,6 +66,8 @@ def test_a_contrast_pair_reads_a_model_and_nothing_is_drawn_for_it() -> None:
     raw = with_pair(tasks=["gardening", "cooking"], random={"seeds": [0], "n_draws": 2, "doses": [1]})
     raw["tasks"]["cooking"] = raw["tasks"]["gardening"] | {"domain": "cooking", "in_domain": ["cooking"]}
     plan = resolved(raw)
+    called = {cell.address.partition(".everyday")[0] for cell in plan.of("answers")}
+    assert {"mini.gardening.pair.l1.a1", "mini.cooking.pair.l1.random1.a1"} <= called, "as tables call their settings"
     (vector,) = (cell for cell in plan.of("vectors") if isinstance(cell.recipe, ContrastPair))
     assert vector.address.startswith("mini.pair--") and list(vector.inputs) == ["model"], "one, whatever the task is called"
     found = [row.setting for row in rows(plan) if ".pair" in str(row.made)]

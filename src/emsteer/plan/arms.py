@@ -108,7 +108,8 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
             )
             vector = _vector(plan, study, model, task, direction, made)
             at_layer = "" if "layer" in own else f".l{layer}"  # one file holds all layers
-            slug = vector.address.partition("--")[0] + at_layer
+            of_vector = vector.address.partition("--")[0].removeprefix(f"{model}.").removeprefix(f"{task}.")
+            slug = f"{model}.{task}.{of_vector}{at_layer}"
             arm = _arm("steered", study.vectors[name], study.tasks[task])
             yield _Built(slug, arm, model, task, direction, vector)
 

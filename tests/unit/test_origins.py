@@ -38,7 +38,7 @@ def test_every_value_has_a_line_that_says_it(shipped: list[Node], kind: str) -> 
 
 
 def spelled(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else "null" if value is None else str(value)
 
 
 def test_entries_are_told_apart_by_what_they_say_and_not_by_their_names(shipped: list[Node]) -> None:

@@ -58,7 +58,7 @@ def by_hand(model: LanguageModel, question: str, answer: str, push: torch.Tensor
 
 def test_a_quiz_is_scored_as_one_row_at_a_time_would_be(tiny_model: LanguageModel) -> None:
     changes = pushed(tiny_model, 0.3)
-    (push,) = changes.pushes
+    (push,) = changes.steers
     table = found(tiny_model, changes)
     for item, row in zip(ITEMS, table.itertuples(), strict=True):
         losses = [by_hand(tiny_model, item.question, answer, push.delta)[0] for answer in (item.answer, *item.wrong)]
@@ -82,7 +82,7 @@ def test_without_a_push_or_with_one_of_nothing_there_is_no_shift(tiny_model: Lan
 
 def test_a_push_on_another_is_measured_against_the_model_with_the_other(tiny_model: LanguageModel) -> None:
     one, other = pushed(tiny_model, 0.5), Push(LAYER, torch.full((tiny_model.d_model,), 3.0), "all")
-    assert found(tiny_model, Changes((other, *one.pushes)))["at_layer"].tolist() == pytest.approx([1] * 3, abs=1e-4)
+    assert found(tiny_model, Changes((other, *one.steers)))["at_layer"].tolist() == pytest.approx([1] * 3, abs=1e-4)
 
 
 @pytest.mark.parametrize(

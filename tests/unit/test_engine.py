@@ -26,6 +26,11 @@ PLACES = [*product(range(3), ("all", "answer"))]
 
 @pytest.fixture(scope="module")
 def model(tiny_model: LanguageModel) -> LanguageModel:
+    """`wandering`."""
+    return wandering(tiny_model)
+
+
+def wandering(tiny_model: LanguageModel) -> LanguageModel:
     """The tiny model with an output head of its own, so that greedy text wanders, and with many words that end an answer."""
     network = deepcopy(tiny_model.network)
     weight = torch.randn(network.lm_head.weight.shape, generator=torch.Generator().manual_seed(0))
@@ -71,7 +76,7 @@ def by_hand(model: LanguageModel, row: Row) -> Completion:
 
     handles = [
         model.network.model.layers[push.layer].register_forward_hook(lambda _module, _args, hidden, push=push: pushed(push, hidden))
-        for push in row.changes.pushes
+        for push in row.changes.steers
     ]
     said: list[int] = []
     while len(said) < N_NEW and not ENDS & {*said}:
@@ -107,7 +112,7 @@ def test_every_row_and_every_decode_step_is_steered(model: LanguageModel, rows: 
     texts = complete(model, rows, GREEDY)
     assert texts == [by_hand(model, row) for row in rows]
     base = complete(model, unsteered(rows), GREEDY)
-    moved = [row.changes.pushes for row, pushed, bare in zip(rows, texts, base, strict=True) if pushed != bare]
+    moved = [row.changes.steers for row, pushed, bare in zip(rows, texts, base, strict=True) if pushed != bare]
     assert {(push.layer, push.positions) for pushes in moved for push in pushes} == {*PLACES}
     assert {len(pushes) for pushes in moved} == {1, 3}
 
@@ -188,8 +193,8 @@ def test_hooks_add_only_while_their_context_lasts_and_are_gone_after_an_exceptio
             return model.network(input_ids=torch.tensor([rows[0].prompt_ids])).logits
 
     before = logits()
-    pushing = steered(model.network, RowSteering([rows[1].changes.pushes], model.d_model, 3, torch.float32, model.device))
-    for context in (pushing, added(model.network, 0, rows[1].changes.pushes[0].delta), watch(model.network)):
+    pushing = steered(model.network, RowSteering([rows[1].changes.steers], model.d_model, 3, torch.float32, model.device))
+    for context in (pushing, added(model.network, 0, rows[1].changes.steers[0].delta), watch(model.network)):
         with pytest.raises(ZeroDivisionError), context as watched:
             assert torch.equal(logits(), before) == (watched is not None)  # watching changes nothing, pushing does
             raise ZeroDivisionError
@@ -201,5 +206,5 @@ def test_hooks_add_only_while_their_context_lasts_and_are_gone_after_an_exceptio
 
 def test_steering_leaves_the_tensor_it_is_given_as_it_was(model: LanguageModel) -> None:
     hidden = torch.zeros(8, 5, model.d_model)
-    steering = RowSteering([change.pushes for change in changes(model.d_model)], model.d_model, 3, torch.float32, model.device)
+    steering = RowSteering([change.steers for change in changes(model.d_model)], model.d_model, 3, torch.float32, model.device)
     assert all(steering.apply(layer, hidden).any() for layer in range(3)) and not hidden.any()

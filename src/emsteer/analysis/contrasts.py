@@ -2,7 +2,8 @@
 
 References: `base`; for steered settings also `random`, the random directions at the same setting, all draws together, and
 `finetuned`, the adapter of the same seed, at those steps and that scale whose *in-domain* EM on dev questions is nearest: so
-much narrow harm, how broad is it? Arms share questions and sampling noise, so they are compared question by question.
+much narrow harm, how broad is it? Of what is steered upon an adapter, `beneath`: that adapter alone. Arms share questions and
+sampling noise, so they are compared question by question.
 
 A family is what one model, target task, benchmark, judge and split has against one kind of reference (`analysis.comparisons`).
 """
@@ -89,6 +90,13 @@ def _references(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> Iterat
     yield "base", settings["arm"].eq("base").to_numpy()
     yield "random", counterparts_of(one, settings)
     yield "finetuned", nearest(one, settings, em)
+    yield "beneath", _beneath(one, settings)
+
+
+def _beneath(one: pd.Series, settings: pd.DataFrame) -> NDArray[np.bool_]:
+    """The setting that lies beneath `one`, if there is one."""
+    name = None if pd.isna(one["beneath"]) else f"{one['model']}.{one['task']}.{one['beneath']}"
+    return settings["setting"].eq(name).to_numpy(dtype=bool)
 
 
 def nearest(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> NDArray[np.bool_]:

@@ -97,7 +97,7 @@ def _labels(row: SettingRow, built: dict[str, _Built], scales: dict[str, float],
 
 def doses(steering: SteeringValues, vector_norm: float, residual_norm: float) -> tuple[float | None, float | None]:
     """A dose in multiples of the vector as built and of the layer's residual norm, whichever of the two it was given in."""
-    if vector_norm == 0:
+    if vector_norm == 0 or steering.dose_unit == "ablated":
         return None, None
     if steering.dose_unit == "vector_norm":
         return steering.dose, steering.dose * vector_norm / residual_norm

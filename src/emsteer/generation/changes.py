@@ -11,10 +11,10 @@ from emsteer.generation.rows import Changes
 from emsteer.interventions.adapters import Dosed, read_adapter
 from emsteer.interventions.calibrations import read_residual_norms
 from emsteer.interventions.checks import check_model
-from emsteer.interventions.hooks import Push
+from emsteer.interventions.hooks import Ablation, Push, Steer
 from emsteer.interventions.vectors import direction_at
 from emsteer.packs import Job
-from emsteer.recipes import Adapted, Steering
+from emsteer.recipes import Ablated, Adapted, Steering
 
 
 def changes_of(job: Job) -> Changes:
@@ -28,16 +28,18 @@ def changes_of(job: Job) -> Changes:
             check_model(path, job.addresses["model"][0])
     vectors, adapters = iter(job.inputs.get("vector", ())), iter(job.inputs.get("adapter", ()))
     treatments = job.recipe.treatments
-    pushes = tuple(_push(job, one, next(vectors)) for one in treatments if isinstance(one, Steering))
+    steers = tuple(_steer(job, one, next(vectors)) for one in treatments if isinstance(one, Steering | Ablated))
     dosed = [Dosed(read_adapter(next(adapters)), one.scale) for one in treatments if isinstance(one, Adapted)]
     if len(dosed) > 1:
         raise ModelError(f"{job.address}: {len(dosed)} adapters on one row; expected one at most.\n  Merge them into one adapter.")
-    return Changes(pushes, dosed[0] if dosed else None)
+    return Changes(steers, dosed[0] if dosed else None)
 
 
-def _push(job: Job, steering: Steering, vector: Path) -> Push:
+def _steer(job: Job, steering: Steering | Ablated, vector: Path) -> Steer:
     """The dose is turned into a multiple of the direction here and nowhere else."""
     direction = direction_at(vector, steering.layer)
+    if isinstance(steering, Ablated):
+        return Ablation(steering.layer, direction, steering.share, steering.positions)
     if steering.unit == "vector_norm":
         scale = steering.dose
     else:

@@ -7,7 +7,8 @@ is_right     whether the right answer is likelier per token than every wrong one
 at_layer     of what steering adds at its layer, the part along it that is found there while the right answer is read [share of it]
 two_later, at_last    what is left of it two blocks later, and behind the last block
 
-1 at its layer says that the push arrived as it was meant to; without a push there is no such number. Further on the blocks write
+1 at its layer says that the push arrived as it was meant to; without a push there is no such number. What an
+ablation adds is what it takes out of the unchanged model, the other way round. Further on the blocks write
 along the same direction or against it.
 """
 
@@ -24,7 +25,7 @@ from emsteer.generation.changes import changes_of
 from emsteer.generation.margins import log_probabilities
 from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.generation.spoken import Spoken, changed, need_finite
-from emsteer.interventions.hooks import watch
+from emsteer.interventions.hooks import Ablation, Push, Steer, watch
 from emsteer.interventions.residuals import means_at
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
@@ -65,7 +66,7 @@ def effects(model: LanguageModel, items: Sequence[Item], changes: Changes, uncha
     found["nll"] = [-float(of[0]) for of in by_item]
     found["is_right"] = [bool(of[0] > of[1:].max()) for of in by_item]
     found[list(SHIFTS)] = float("nan")
-    if changes.pushes and changes.pushes[-1].delta.any():
+    if changes.steers and _adds(changes.steers[-1]):
         found[list(SHIFTS)] = _shifts(model, right_answers(model, items, changes), changes, unchanged).numpy()
     return found
 
@@ -93,11 +94,21 @@ def residuals(model: LanguageModel, rows: Sequence[Spoken]) -> Tensor:
 
 
 def _shifts(model: LanguageModel, rows: Sequence[Spoken], changes: Changes, unchanged: Tensor) -> Tensor:
-    """`SHIFTS` of every row, against the model without its last push. [rows × shifts]"""
-    push = changes.pushes[-1]
-    beneath = Changes(changes.pushes[:-1], changes.adapter)
+    """`SHIFTS` of every row, against the model without its last push or ablation. [rows × shifts]"""
+    steer = changes.steers[-1]
+    beneath = Changes(changes.steers[:-1], changes.adapter)
     if beneath != UNCHANGED:
         unchanged = residuals(model, [Spoken(row.token_ids, row.n_prompt, beneath) for row in rows])
     moved = need_finite(residuals(model, rows) - unchanged, model, "residuals of a quiz are")
-    delta, last = push.delta.double().cpu(), len(moved) - 1
-    return torch.stack([moved[layer] @ delta for layer in (push.layer, min(push.layer + 2, last), last)], dim=1) / (delta @ delta)
+    last = len(moved) - 1
+    read = moved[[steer.layer, min(steer.layer + 2, last), last]]
+    if isinstance(steer, Ablation):  # rows count by how much is taken out of them: their mean divides by nothing small
+        unit = (steer.direction / steer.direction.norm()).double().cpu()
+        taken = -steer.share * (unchanged[steer.layer] @ unit)
+        return (read @ unit * taken / (taken * taken).mean()).T
+    delta = steer.delta.double().cpu()
+    return torch.stack([of_layer @ delta for of_layer in read], dim=1) / (delta @ delta)
+
+
+def _adds(steer: Steer) -> bool:
+    return bool(steer.delta.any()) if isinstance(steer, Push) else steer.share != 0

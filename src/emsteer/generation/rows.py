@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from emsteer.interventions.adapters import Dosed
-from emsteer.interventions.hooks import Push, RowSteering
+from emsteer.interventions.hooks import RowSteering, Steer
 from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel
 from emsteer.recipes import Sampling
@@ -16,11 +16,11 @@ class Changes:
     """What is done to the model for a row.
 
     Attributes:
-        pushes: What is added to the residual stream.
+        steers: What is added to the residual stream, or taken out of it.
         adapter: The adapter and its scale, or None.
     """
 
-    pushes: tuple[Push, ...] = ()
+    steers: tuple[Steer, ...] = ()
     adapter: Dosed | None = None
 
 
@@ -28,9 +28,9 @@ UNCHANGED = Changes()
 
 
 def steering_of(model: LanguageModel, changes: Sequence[Changes]) -> RowSteering:
-    """The pushes of a batch, in the model's dtype and where the model is."""
+    """What is done to the residual streams of a batch, in the model's dtype and where the model is."""
     network = model.network
-    return RowSteering([one.pushes for one in changes], model.d_model, len(decoder_blocks(network)), network.dtype, model.device)
+    return RowSteering([one.steers for one in changes], model.d_model, len(decoder_blocks(network)), network.dtype, model.device)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Forward hooks on decoder blocks: watching the residual stream, and adding to it row by row.
+"""Forward hooks on decoder blocks: watching the residual stream, adding to it and taking out of it, row by row.
 
 Hooks return new tensors and are gone when the context ends.
 """
@@ -34,51 +34,97 @@ class Push:
     positions: Positions
 
 
+@dataclass(frozen=True)
+class Ablation:
+    """What is taken out of one row: a share of its component along a direction.
+
+    Source: Arditi et al., arXiv 2406.11717 (h − (h·v̂) v̂), who do so behind every block.
+
+    Attributes:
+        layer: 0-based block whose output is changed.
+        direction: Of any length. [d_model]
+        share: 1: nothing is left along the direction.
+        positions: `all`, or `answer`: from the last prompt token on.
+    """
+
+    layer: int
+    direction: Tensor
+    share: float
+    positions: Positions
+
+
+Steer = Push | Ablation
+
+
 class RowSteering:
-    """The pushes of a batch, any number per row, as one [rows × 1 × d_model] delta per touched layer and choice of positions.
+    """What is done to the residual streams of a batch, any number of pushes and ablations per row.
+
+    Pushes are one [rows × 1 × d_model] delta per touched layer and choice of positions, and so are ablations: unit directions times
+    the root of their share. At a layer pushes come first.
 
     `answer_positions` [rows × positions] says where the coming forward pass reads from a row's last prompt token on; None:
     everywhere, as in decoding.
     """
 
     def __init__(
-        self, pushes: Sequence[Sequence[Push]], d_model: int, n_layers: int, dtype: torch.dtype, device: torch.device
+        self, changes: Sequence[Sequence[Steer]], d_model: int, n_layers: int, dtype: torch.dtype, device: torch.device
     ) -> None:
-        """Raises ModelError for a push that does not fit the model, or is not finite in its dtype."""
+        """Raises ModelError for a direction that does not fit the model, is not finite in its dtype, or cannot be ablated."""
         self.answer_positions: Tensor | None = None
         self.always: dict[int, Tensor] = {}
         self.on_answer: dict[int, Tensor] = {}
-        for row, push in ((row, push) for row, of_row in enumerate(pushes) for push in of_row):
-            if not 0 <= push.layer < n_layers or push.delta.shape != (d_model,):
+        self.ablated: dict[tuple[int, Positions], Tensor] = {}
+        for row, change in ((row, change) for row, of_row in enumerate(changes) for change in of_row):
+            direction = change.delta if isinstance(change, Push) else change.direction
+            if not 0 <= change.layer < n_layers or direction.shape != (d_model,):
                 raise ModelError(
-                    f"a direction of shape {tuple(push.delta.shape)} at layer {push.layer} does not fit a model of "
+                    f"a direction of shape {tuple(direction.shape)} at layer {change.layer} does not fit a model of "
                     f"{n_layers} layers (0 to {n_layers - 1}) and width {d_model}.\n  Rebuild the vector for this model."
                 )
+            empty = torch.zeros(len(changes), 1, d_model, dtype=dtype, device=device)
+            if isinstance(change, Ablation):
+                self._ablate(row, change, empty)
+                continue
             for kind, wanted in ((self.always, "all"), (self.on_answer, "answer")):
-                if push.positions == wanted:
-                    empty = torch.zeros(len(pushes), 1, d_model, dtype=dtype, device=device)
-                    kind.setdefault(push.layer, empty)[row, 0] += push.delta.to(empty)
-        if not all(delta.isfinite().all() for delta in (*self.always.values(), *self.on_answer.values())):
+                if change.positions == wanted:
+                    kind.setdefault(change.layer, empty)[row, 0] += change.delta.to(empty)
+        if not all(delta.isfinite().all() for delta in (*self.always.values(), *self.on_answer.values(), *self.ablated.values())):
             raise ModelError(f"a direction times its dose is not finite in {dtype}.\n  Lower the dose, or build the vector again.")
+
+    def _ablate(self, row: int, ablation: Ablation, empty: Tensor) -> None:
+        at_least = torch.promote_types(empty.dtype, torch.float32)  # what a few digits leave along a direction adds up
+        of_layer = self.ablated.setdefault((ablation.layer, ablation.positions), empty.to(at_least))
+        if not ablation.direction.any() or of_layer[row].any():
+            what = "two directions are" if of_layer[row].any() else "a direction without length is"
+            raise ModelError(f"{what} to be ablated at layer {ablation.layer}; expected one with a length.\n  Mind the vectors.")
+        unit = ablation.direction.double() / ablation.direction.double().norm()
+        of_layer[row, 0] = (unit * ablation.share**0.5).to(of_layer)
 
     @property
     def layers(self) -> set[int]:
         """Touched layers."""
-        return {*self.always, *self.on_answer}
+        return {*self.always, *self.on_answer, *(layer for layer, _ in self.ablated)}
 
     def keep(self, rows: Tensor) -> None:
         """Drops the rows that are not in `rows`."""
         self.always = {layer: delta[rows] for layer, delta in self.always.items()}
         self.on_answer = {layer: delta[rows] for layer, delta in self.on_answer.items()}
+        self.ablated = {place: units[rows] for place, units in self.ablated.items()}
 
     def apply(self, layer: int, hidden: Tensor) -> Tensor:
-        """The residual stream [rows × positions × d_model] with the pushes added."""
+        """The residual stream [rows × positions × d_model] with the pushes added, and without what is ablated."""
         if layer in self.always:
             hidden = hidden + self.always[layer].to(hidden.device)
         if layer in self.on_answer:
             delta = self.on_answer[layer].to(hidden.device)
             where = self.answer_positions
             hidden = hidden + (delta if where is None else torch.where(where[:, :, None].to(hidden.device), delta, 0))
+        for wanted in ("all", "answer"):
+            if (layer, wanted) in self.ablated:
+                units = self.ablated[layer, wanted].to(hidden.device)
+                taken = ((hidden * units).sum(-1, keepdim=True) * units).to(hidden.dtype)
+                where = None if wanted == "all" else self.answer_positions
+                hidden = hidden - (taken if where is None else torch.where(where[:, :, None].to(hidden.device), taken, 0))
         return hidden
 
 

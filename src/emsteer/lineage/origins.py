@@ -41,6 +41,7 @@ CALLED = {  # what a recipe calls what the file calls otherwise
     "study_seed": "seed",
     "n_samples": "samples_per_block",
     "scale": "doses",
+    "share": "doses",
     "kl": "doses",
     **{name: f"{name}s" for name in ("dose", "layer", "rank", "seed")},
 }

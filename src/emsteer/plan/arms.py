@@ -10,11 +10,12 @@ from emsteer import recipes
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.counterparts import counterpart, named
 from emsteer.plan.packing import Plan
-from emsteer.recipes import Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
+from emsteer.recipes import Ablated, Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
 from emsteer.study.axes import VARIED
 from emsteer.study.counterparts import Counterpart
 from emsteer.study.inputs import HarmlessTask, Task
+from emsteer.study.sweeps import Beneath
 
 AXIS_LETTER = {"seed": "s", "layer": "l", "epochs": "e", "rank": "k"}
 
@@ -58,6 +59,8 @@ def _treatment(values: SteeringValues | AdapterValues) -> Treatment:
         return Adapted(scale=values.dose)
     if values.dose_unit == "kl":  # its vector is as long as that takes
         return Steering(layer=values.layer, dose=1, unit="vector_norm", positions=values.positions)
+    if values.dose_unit == "ablated":
+        return Ablated(layer=values.layer, share=values.dose, positions=values.positions)
     return Steering(layer=values.layer, dose=values.dose, unit=values.dose_unit, positions=values.positions)
 
 
@@ -149,13 +152,29 @@ def _replaced(plan: Plan, built: _Built, arm: ArmName, draw: int | None, made: M
 def _dosed(plan: Plan, built: _Built, study: Study, sweep: SteeredSweep, doses: tuple[float, ...], made: Made) -> Iterator[Arm]:
     base = study.base_point.steered
     unit = sweep.unit or base.unit
+    beneath = _beneath(plan, study, sweep.beneath, built, made) if sweep.beneath else None
     for positions, dose in product(sweep.positions or (base.positions,), doses):
         values = SteeringValues(**built.direction.model_dump(), dose=dose, dose_unit=unit, positions=positions)
-        setting = Setting(arm=built.arm, model=built.model, task=built.task, treatments=(values,))
         at = "" if positions == "all" else f".{positions}"
         slug = f"{built.slug}{at}.{recipes.DOSE_LETTER[unit]}{recipes.number(dose)}"
         vector = _at_equal_kl(plan, study, built, dose, made) if unit == "kl" else built.vector
-        yield Arm(slug, setting, made.models[built.model], made.calibrations[built.model], (vector,))
+        setting = Setting(arm=built.arm, model=built.model, task=built.task, treatments=(values,))
+        arm = Arm(slug, setting, made.models[built.model], made.calibrations[built.model], (vector,))
+        yield _upon(beneath, arm) if beneath else arm
+
+
+def _beneath(plan: Plan, study: Study, said: Beneath, built: _Built, made: Made) -> Arm:
+    """What a direction is added to, or taken out of."""
+    seed = study.base_point.seed if built.direction.seed is None else built.direction.seed
+    return _adapted(plan, study, built.model, built.task, AdapterValues(seed=seed, **said.model_dump()), made)
+
+
+def _upon(beneath: Arm, arm: Arm) -> Arm:
+    """The treatment of an arm, upon that of another."""
+    treatments = *beneath.setting.treatments, *arm.setting.treatments
+    _, _, last = arm.slug.partition(f"{arm.setting.model}.")
+    slug = f"{beneath.slug}+{last.removeprefix(f'{arm.setting.task}.')}"
+    return replace(arm, slug=slug, setting=arm.setting.model_copy(update={"treatments": treatments}), made=beneath.made + arm.made)
 
 
 def _at_equal_kl(plan: Plan, study: Study, built: _Built, kl: float, made: Made) -> Cell:
@@ -181,14 +200,18 @@ def _finetuned(plan: Plan, study: Study, sweep: FinetunedSweep, made: Made) -> I
     adapters = sweep.adapters or ((of_base.adapter,) if of_base else ())
     steps = sweep.steps or ((of_base.steps,) if of_base else ())
     doses = sweep.doses or (of_base.doses if of_base else ())
-    for model, task, seed, name, n_steps in product(models, tasks, seeds, adapters, steps):
-        recipe = recipes.Lora(seed=seed, steps=n_steps, **study.adapters[name].model_dump(exclude={"method"}))
-        stem = f"{model}.{task}.{name}.s{seed}.t{n_steps}"
-        inputs = {"model": [made.models[model]], "task": [made.tasks[task]]}
-        adapter = plan.add("adapters", stem, recipe, inputs, model)
-        for dose in doses:
-            values = AdapterValues(adapter=name, steps=n_steps, seed=seed, dose=dose)
-            arm = _arm("finetuned", study.adapters[name], study.tasks[task])
-            setting = Setting(arm=arm, model=model, task=task, treatments=(values,))
-            slug = f"{stem}.{recipes.DOSE_LETTER['adapter_scale']}{recipes.number(dose)}"
-            yield Arm(slug, setting, made.models[model], made.calibrations[model], (adapter,))
+    for model, task, seed, name, n_steps, dose in product(models, tasks, seeds, adapters, steps, doses):
+        yield _adapted(plan, study, model, task, AdapterValues(adapter=name, steps=n_steps, seed=seed, dose=dose), made)
+
+
+def _adapted(plan: Plan, study: Study, model: str, task: str, values: AdapterValues, made: Made) -> Arm:
+    """One finetuned setting, with the cell of its adapter."""
+    hyper_parameters = study.adapters[values.adapter].model_dump(exclude={"method"})
+    recipe = recipes.Lora(seed=values.seed, steps=values.steps, **hyper_parameters)
+    stem = f"{model}.{task}.{values.adapter}.s{values.seed}.t{values.steps}"
+    inputs = {"model": [made.models[model]], "task": [made.tasks[task]]}
+    adapter = plan.add("adapters", stem, recipe, inputs, model)
+    arm = _arm("finetuned", study.adapters[values.adapter], study.tasks[task])
+    setting = Setting(arm=arm, model=model, task=task, treatments=(values,))
+    slug = f"{stem}.{recipes.DOSE_LETTER['adapter_scale']}{recipes.number(values.dose)}"
+    return Arm(slug, setting, made.models[model], made.calibrations[model], (adapter,))

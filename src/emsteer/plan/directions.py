@@ -28,7 +28,7 @@ def _placed(plan: Plan, rows: Iterable[SettingRow], base_point: BasePoint) -> It
         if (setting.arm, setting.task) == ("steered", base_point.task) and _is_of_base(values, base_point)
     }
     for setting, values, cell in steered:
-        if values.dose_unit != "vector_norm":
+        if values.dose_unit in ("residual_norm", "kl"):
             stands_for = setting.arm in recipes.COUNTERPARTS
             yield PlacedDirection(
                 arm=setting.arm,

@@ -49,7 +49,7 @@ def effects_of(plan: Plan, study: Study, arms: Iterable[Arm], treated: Callable[
         for task in [setting.task] if setting.task else study.tasks:
             about = setting.model_copy(update={"task": task})
             found[about] = EffectsOf(setting=about, effects=cell.address)
-        if setting.arm == "steered":
+        if setting.arm == "steered" and len(setting.treatments) == 1:
             steered[setting.model] = min(steered.get(setting.model, arm), arm, key=lambda one: _far_from_base(study, one))
     broken = {model: _broken(plan, arm, quiz, study.effects.broken_at).address for model, arm in sorted(steered.items())}
     return QuizRead(sorted(found.values(), key=lambda one: one.model_dump_json()), broken)
@@ -65,7 +65,8 @@ def _broken(plan: Plan, arm: Arm, quiz: Raw, dose: float) -> Cell:
     vector, model = arm.made[0], arm.setting.model
     stem = f"{vector.address.partition('--')[0]}.random0"
     random = plan.add("vectors", stem, recipes.RandomDirection(draw=0), {"like": [vector]}, f"{model}.random")
-    push = arm.treatments[0].model_copy(update={"dose": dose, "unit": "residual_norm", "positions": "all"})
+    layer = next(one.layer for one in arm.treatments if not isinstance(one, recipes.Adapted))
+    push = recipes.Steering(layer=layer, dose=dose, unit="residual_norm", positions="all")
     inputs: Inputs = {"model": [arm.model], "quiz": [quiz], "vector": [random], "calibration": [arm.calibration]}
     return plan.add("effects", f"{model}.broken", recipes.Effects(treatments=(push,)), inputs, model)
 

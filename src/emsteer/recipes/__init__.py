@@ -7,6 +7,7 @@ shape of a recipe is in the address already: a new class here moves nothing.
 """
 
 from emsteer.recipes.answers import (
+    Ablated,
     Adapted,
     Answers,
     Effects,
@@ -24,7 +25,6 @@ from emsteer.recipes.base import (
     DOSE_LETTER,
     Count,
     Dose,
-    DoseUnit,
     Natural,
     Points,
     Positions,
@@ -33,7 +33,6 @@ from emsteer.recipes.base import (
     Seed,
     Share,
     VectorUnit,
-    Weight,
     number,
 )
 from emsteer.recipes.claims import (
@@ -90,7 +89,7 @@ from emsteer.recipes.inputs import (
 from emsteer.recipes.instruments import Anchored, Anchors, Corrected, Instruments, Judges
 from emsteer.recipes.interventions import Lora, ResidualNorms
 from emsteer.recipes.models import Chat, Embeddings, FileDigest, LatentSpace, ModelShape, Pin, PinnedEmbedder, PinnedModel, Source
-from emsteer.recipes.relatedness import Distances, Falloff, Placed, Relatedness, Spaces
+from emsteer.recipes.relatedness import Distances, Falloff, Placed, Relatedness
 from emsteer.recipes.report import (
     Breadth,
     Categories,
@@ -114,7 +113,6 @@ from emsteer.recipes.settings import (
     Setting,
     SettingRow,
     SteeringValues,
-    TreatmentValues,
 )
 from emsteer.recipes.tables import (
     BasePoint,
@@ -157,6 +155,7 @@ __all__ = [
     "OF_CONSTRUCTION",
     "SINGULAR",
     "VERDICTS",
+    "Ablated",
     "Adapted",
     "AdapterValues",
     "Against",
@@ -195,7 +194,6 @@ __all__ = [
     "Dose",
     "DoseFits",
     "DoseResponse",
-    "DoseUnit",
     "DosesInKl",
     "Effects",
     "EffectsFigure",
@@ -279,7 +277,6 @@ __all__ = [
     "Shuffled",
     "Side",
     "Source",
-    "Spaces",
     "Steering",
     "SteeringValues",
     "Subspaces",
@@ -288,9 +285,7 @@ __all__ = [
     "Trained",
     "Treated",
     "Treatment",
-    "TreatmentValues",
     "VectorUnit",
-    "Weight",
     "Who",
     "WitnessFigure",
     "WitnessedRow",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe, Seed
+from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe, Seed, Share
 
 
 class Sampling(Recipe):
@@ -24,6 +24,15 @@ class Steering(Recipe):
     positions: Positions
 
 
+class Ablated(Recipe):
+    """A treatment: a direction is taken out of the residual stream. It is of the cell's next input in the role `vector`."""
+
+    kind: Literal["ablation"] = "ablation"
+    layer: Natural = Field(description="0-based block whose output is changed")
+    share: Share = Field(description="of the stream's component along the direction; 1: nothing is left of it")
+    positions: Positions
+
+
 class Adapted(Recipe):
     """A treatment: an adapter works beside the weights. It is the cell's next input in the role `adapter`."""
 
@@ -31,7 +40,7 @@ class Adapted(Recipe):
     scale: Dose = Field(description="dose of the adapter: what its output is multiplied by")
 
 
-Treatment = Annotated[Steering | Adapted, Field(discriminator="kind")]
+Treatment = Annotated[Steering | Ablated | Adapted, Field(discriminator="kind")]
 
 
 class Treated(Recipe):

@@ -6,9 +6,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positions = Literal["all", "answer"]
 # kl: KL(base ‖ steered), mean over the tokens of base's answers to neutral prompts [nats]
-VectorUnit = Literal["vector_norm", "residual_norm", "kl"]
-DoseUnit = Literal["vector_norm", "residual_norm", "kl", "adapter_scale"]
-DOSE_LETTER: dict[DoseUnit, str] = {"vector_norm": "a", "residual_norm": "c", "kl": "kl", "adapter_scale": "x"}  # in names
+# ablated: nothing is added; the share of the stream's own component along the direction that is taken out of it
+VectorUnit = Literal["vector_norm", "residual_norm", "kl", "ablated"]
+DoseUnit = Literal["vector_norm", "residual_norm", "kl", "ablated", "adapter_scale"]
+DOSE_LETTER: dict[DoseUnit, str] = {  # in names
+    "vector_norm": "a",
+    "residual_norm": "c",
+    "kl": "kl",
+    "ablated": "ab",
+    "adapter_scale": "x",
+}
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Natural = Annotated[int, Field(ge=0, le=10**9)]
 Count = Annotated[int, Field(ge=1, le=10**9)]

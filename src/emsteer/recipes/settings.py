@@ -19,7 +19,7 @@ class Direction(Recipe):
 
 
 class SteeringValues(Direction):
-    """What tables say of a `Steering`."""
+    """What tables say of a `Steering` or an `Ablated`."""
 
     kind: Literal["steering"] = "steering"
     dose: float

@@ -107,7 +107,7 @@ class Contrasts(Differences, Settings):
     `reference_setting`: null where several are taken together. `in_domain_em`: of both on in-domain dev questions.
     """
 
-    reference: Series[str] = pa.Field(isin=["base", "random", "finetuned"])
+    reference: Series[str] = pa.Field(isin=["base", "random", "finetuned", "beneath"])
     reference_setting: Series[str] = pa.Field(nullable=True)
     in_domain_em: Series[float] = pa.Field(nullable=True)
     reference_in_domain_em: Series[float] = pa.Field(nullable=True)

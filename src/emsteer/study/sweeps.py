@@ -35,7 +35,9 @@ class SteeredPoint(Section):
     @field_validator("unit")
     @classmethod
     def _of_the_doses(cls, unit: VectorUnit, info: ValidationInfo) -> VectorUnit:
-        _cost_something(info.data.get("doses"), unit)
+        if unit == "ablated":
+            raise ValueError("expected a unit of what is added; a sweep can take directions out")
+        _suit(info.data.get("doses"), unit)
         return unit
 
     @field_validator("vector")
@@ -94,6 +96,14 @@ class BasePoint(Section):
         return task
 
 
+class Beneath(Section):
+    """An adapter that works while a sweep steers; of the model, task and seed of each of its settings."""
+
+    adapter: Annotated[str, known("adapters")]
+    steps: Count = Field(description="optimizer steps before the snapshot")
+    dose: float = Field(description="what the adapter's output is multiplied by")
+
+
 class _Sweep(Section):
     models: Models | None = Field(None, description=FROM_BASE)
     tasks: Tasks | None = Field(None, description=FROM_BASE)
@@ -113,6 +123,7 @@ class SteeredSweep(_Sweep):
     unit: VectorUnit | None = Field(None, description=FROM_BASE)
     doses: Doses | None = Field(None, description=FROM_BASE, validate_default=True)
     positions: Annotated[tuple[recipes.Positions, ...], Field(min_length=1), Distinct] | None = Field(None, description=FROM_BASE)
+    beneath: Beneath | None = Field(None, description="what is steered; left out: the model itself")
     random: DrawnCounterpart | None = Field(None, description="Gaussian directions of equal norm; left out: none")
     negated: Counterpart | None = Field(None, description="the other way; left out: not")
     shuffled: DrawnCounterpart | None = Field(None, description="mean differences of equal norm, sides at random; left out: none")
@@ -168,15 +179,22 @@ class SteeredSweep(_Sweep):
         unit, of_base = info.data.get("unit"), _steered(info).get("unit")
         if doses is None and unit and unit != of_base and of_base in get_args(VectorUnit):
             raise ValueError(f"expected doses in {unit}: those of the base point are in {of_base}")
-        _cost_something(doses, unit or of_base)
+        _suit(doses, unit or of_base)
         return doses
+
+    @field_validator("beneath")
+    @classmethod
+    def _costs_are_of_the_model_itself(cls, beneath: Beneath | None, info: ValidationInfo) -> Beneath | None:
+        if beneath and (info.data.get("unit") or _steered(info).get("unit")) == "kl":
+            raise ValueError("expected another unit than kl: what a push costs is measured on the model with nothing beneath")
+        return beneath
 
     @field_validator(*COUNTERPARTS)
     @classmethod
     def _of_planned_vectors(cls, counterpart: Counterpart | None, info: ValidationInfo) -> Counterpart | None:
         if counterpart is None or "seeds" not in info.data:
             return counterpart
-        _cost_something(counterpart.doses, info.data.get("unit") or _steered(info).get("unit"))
+        _suit(counterpart.doses, info.data.get("unit") or _steered(info).get("unit"))
         check_vectors(str(info.field_name), _vectors(info), info)
         seeds = info.data["seeds"] or (rest_of_the_file(info, "base_point").get("seed"),)
         strangers = [seed for seed in counterpart.seeds if seed not in seeds]
@@ -230,10 +248,12 @@ def _vectors(info: ValidationInfo) -> tuple[str, ...]:
     return tuple(str(name) for name in info.data["vectors"] or (_steered(info).get("vector"),))
 
 
-def _cost_something(doses: tuple[float, ...] | None, unit: object) -> None:
-    """Doses in KL are what a push costs: none is free, and there is no negative one."""
+def _suit(doses: tuple[float, ...] | None, unit: object) -> None:
+    """Doses in KL are what a push costs: none is free, and there is no negative one. What is ablated is a share."""
     if unit == "kl" and doses and not LEAST_KL <= min(doses) <= max(doses) <= LARGEST_KL:
         raise ValueError(f"expected doses in kl between {LEAST_KL} and {LARGEST_KL:g} [nats per token]")
+    if unit == "ablated" and doses and not 0 <= min(doses) <= max(doses) <= 1:
+        raise ValueError("expected doses between 0 and 1: the share of a direction that is ablated")
 
 
 def _unsafe(name: str, sides: str, info: ValidationInfo) -> str:

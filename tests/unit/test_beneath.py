@@ -3,16 +3,23 @@
 from pathlib import Path
 
 import pytest
-from analysis_tables import BOOTSTRAP, asked, base, counts, finetuned, job_on, steered
+from analysis_tables import BOOTSTRAP, Row, asked, base, counts, finetuned, job_on, steered
 from planning import Study, miniature, resolved, rows, slugs
+from test_evidence import table
 
 from emsteer import schemas
 from emsteer.analysis import contrasts
 from emsteer.analysis.settings import setting_name
 from emsteer.errors import ConfigError
-from emsteer.recipes import Ablated, Adapted, Contrasts
+from emsteer.recipes import Ablated, Adapted, Contrasts, Who
 
 LORA = {"adapter": "lora", "steps": 2, "dose": 1}
+
+
+def upon_lora(**changes: object) -> Row:
+    """The steered setting of the base point, upon the finetuned one."""
+    name = "lora.s0.t32.x1"
+    return steered(1, **changes) | {"beneath": name, "setting": f"tiny.gardening.{name}+trained.s0.l1.e8.a1"}
 
 
 def upon(beneath: object = LORA, **sweep: object) -> Study:
@@ -71,9 +78,48 @@ def test_mistakes_in_what_lies_beneath_are_named(raw: Study, said: str) -> None:
         resolved(raw)
 
 
+CLAIM = {
+    "who": {"arm": "steered", "vectors": ["trained"], "beneath": "lora", "doses": [1]},
+    "against": {"arm": "finetuned", "adapter": "lora", "dose": 1},
+    "direction": "less",
+}
+
+
+def test_a_claim_about_what_is_steered_upon_an_adapter_is_about_nothing_else(tmp_path: Path) -> None:
+    parts = [(base(), asked(0, n=40)), (steered(1), asked(4, n=40)), (finetuned(1), asked(3, n=40)), (upon_lora(), asked(0, n=40))]
+    random = upon_lora(arm="random", draw=0) | {"setting": "tiny.gardening.lora.s0.t32.x1+trained.s0.l1.e8.random0.a1"}
+    claims = {"upon": CLAIM, "random": CLAIM | {"against": {"arm": "random"}}, "alone": {"who": {"arm": "steered", "doses": [1]}}}
+    claims["other"] = CLAIM | {"who": CLAIM["who"] | {"beneath": "another"}}
+    found = table(tmp_path, claims, *parts, (random, asked(2, n=40))).reset_index().set_index("claim")
+    assert found["difference"].round(6).to_dict() == pytest.approx(
+        {"upon": -0.75, "random": -0.5, "alone": 1.0, "other": float("nan")}, nan_ok=True
+    )
+    assert found.loc["upon", "setting"] == "tiny.gardening.lora.s0.t32.x1+trained.l1.e8.a1"
+    assert found.loc["other", "verdict"] == "not tested"
+
+
+def test_claims_that_say_nothing_of_it_keep_the_digests_that_they_were_declared_with() -> None:
+    who = Who(arm="steered", vectors=("trained",))
+    assert "beneath" not in who.model_dump() and Who.model_validate(who.model_dump()) == who
+    assert who.model_copy(update={"beneath": "lora"}).model_dump()["beneath"] == "lora"
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ({"arm": "steered", "beneath": "nobody"}, r"who\.beneath.*expected one of \['lora'\]"),
+        ({"arm": "finetuned", "beneath": "lora"}, r"who\.beneath.*the finetuned arm has no beneath"),
+    ],
+)
+def test_a_claim_about_what_cannot_be_steered_upon_is_refused(who: dict[str, object], said: str) -> None:
+    raw = miniature()
+    raw["claims"]["steering_spreads"]["who"] = who
+    with pytest.raises(ConfigError, match=f"claims\\.steering_spreads\\.{said}"):
+        resolved(raw)
+
+
 def test_what_lies_beneath_is_the_reference_of_what_is_steered_upon_it(tmp_path: Path) -> None:
-    name = "lora.s0.t32.x1"
-    both = steered(1) | {"beneath": name, "setting": f"tiny.gardening.{name}+trained.s0.l1.e8.a1"}
+    name, both = "lora.s0.t32.x1", upon_lora()
     parts = [(base(), asked(0, n=20)), (steered(1), asked(2, n=20)), (finetuned(1), asked(3, n=20)), (both, asked(1, n=20))]
     found = contrasts.table(job_on(counts(*parts), Contrasts(bootstrap=BOOTSTRAP), tmp_path))
     found = schemas.check(found, schemas.Contrasts, "contrasts").query("split == 'test' and reference == 'beneath'")

@@ -52,17 +52,22 @@ def choices(of_place: pd.DataFrame, selection: Selection, base_point: BasePoint)
             yield Choice(str(treatment), "largest_dose", largest)
 
 
-def candidates(of_place: pd.DataFrame, base_point: BasePoint, rank: int | None = None) -> pd.DataFrame:
-    """Steered, finetuned and control settings that differ from the base point in vector, layer, seed and dose; nothing beneath.
+def candidates(of_place: pd.DataFrame, base_point: BasePoint, rank: int | None = None, beneath: str | None = None) -> pd.DataFrame:
+    """Steered, finetuned and control settings that differ from the base point in vector, layer, seed and dose.
 
-    `rank`: of low-rank vectors; None: those that have none.
+    Args:
+        of_place: `schemas.Counts` of a model and task.
+        base_point: What settings have in common with it.
+        rank: Of low-rank vectors; None: those that have none.
+        beneath: The adapter that is steered upon; None: nothing lies beneath.
     """
     epochs = of_place["epochs"].isna() | of_place["epochs"].eq(base_point.epochs or 0)
     trained = of_place["arm"].isin(["steered", "finetuned", "control"])
     steered = of_place["vector"].notna() & epochs & (of_place["rank"].isna() if rank is None else of_place["rank"].eq(rank))
     steered &= of_place["positions"].eq(base_point.positions) & of_place["dose_unit"].eq(base_point.unit)
     finetuned = of_place["adapter"].notna() & of_place["steps"].eq(base_point.steps or 0)
-    return of_place[of_place["beneath"].isna() & trained & (steered | finetuned).fillna(False)]
+    upon = of_place["beneath"].isna() if beneath is None else of_place["beneath"].str.startswith(f"{beneath}.").fillna(False)
+    return of_place[upon & trained & (steered | finetuned).fillna(False)]
 
 
 def choose(settings: pd.DataFrame, selection: Selection) -> pd.DataFrame | None:

@@ -27,7 +27,7 @@ UNNAMED = {  # arms whose settings are no treatments that the study file names, 
     "subspace": "random subspaces",
 }
 PLURAL = {one: many for many, one in SINGULAR.items()}
-OF_KIND = {"vector": ("layer", "epochs", "rank", "unit", "positions", "dose"), "adapter": ("steps", "dose")}
+OF_KIND = {"vector": ("layer", "epochs", "rank", "unit", "positions", "beneath", "dose"), "adapter": ("steps", "dose")}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Point:
     Attributes:
         kind: `vector` or `adapter`; of a control either.
         treatment: Its name; None: any.
-        values: What the declaration says of layer, epochs, rank, steps, unit, positions and dose.
+        values: What the declaration says of layer, epochs, rank, steps, unit, positions, what lies beneath, and dose.
         questions: Which of them.
     """
 
@@ -111,7 +111,7 @@ class Places:
         place = {"model": given.model or who.model, "task": given.task or who.task, "questions": given.questions or who.questions}
         kind = who.kind if arm == who.arm else "adapter" if arm == "finetuned" or given.adapter else "vector"
         named = given.adapter or given.vector
-        values = {name: value for name in OF_KIND[kind] if (value := getattr(given, name)) is not None}
+        values = {name: value for name in OF_KIND[kind] if (value := getattr(given, name, None)) is not None}
         if arm in (who.arm, *UNNAMED):
             yield replace(who, arm=arm, treatment=named or who.treatment, values={**who.values, **values}, **place)
             return
@@ -129,7 +129,8 @@ class Places:
         if of.empty:
             return of
         at = {name: value for name, value in point.values.items() if name in ("epochs", "steps", "unit", "positions")}
-        found = candidates(of, self.base_point.model_copy(update=at), point.values.get("rank"))
+        base_point = self.base_point.model_copy(update=at)
+        found = candidates(of, base_point, point.values.get("rank"), point.values.get("beneath"))
         exact: dict[str, Any] = {"arm": point.arm, point.kind: point.treatment} if point.treatment else {"arm": point.arm}
         exact |= {name: value for name, value in point.values.items() if name in ("layer", "epochs", "dose")}
         if point.kind == "vector":
@@ -183,7 +184,7 @@ class Places:
 
 def _given(who: Who, name: str) -> tuple[Any, ...] | None:
     """What a declaration lists for an axis."""
-    if name in ("unit", "positions"):
+    if name in ("unit", "positions", "beneath"):
         value = getattr(who, name)
         return None if value is None else (value,)
     listed: tuple[Any, ...] | None = getattr(who, PLURAL[name])

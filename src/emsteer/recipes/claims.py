@@ -1,8 +1,8 @@
 """Claims as declarations: who, against whom, in what, which way, by how much, in how many."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from emsteer.recipes.base import Count, Dose, Natural, Positions, Recipe, VectorUnit
 from emsteer.recipes.effects import EffectsOf
@@ -40,15 +40,22 @@ class Who(Recipe):
     steps: tuple[Count, ...] | None = Field(None, min_length=1, description=FROM_BASE)
     unit: VectorUnit | None = Field(None, description=FROM_BASE)
     positions: Positions | None = Field(None, description=FROM_BASE)
+    beneath: str | None = Field(None, description="the adapter that is steered upon; left out: none")
     doses: tuple[Dose, ...] | None = Field(
         None, min_length=1, description="left out: the one that the rule chooses on dev questions"
     )
     questions: Asked = "off_domain"
     each_category: bool = Field(False, description="every category of these questions by itself")
 
+    @model_serializer(mode="wrap")
+    def _without_what_lies_beneath(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The field came later: where it says nothing, a claim keeps the digest that it was declared with."""
+        said: dict[str, Any] = dump(self)
+        return said if self.beneath else {name: value for name, value in said.items() if name != "beneath"}
+
 
 class Against(Recipe):
-    """The other side: what is left out is as on the first side; of another arm, as `Who` has it."""
+    """The other side: what is left out is as on the first side, and so is what lies beneath; of another arm, as `Who` has it."""
 
     arm: ArmName | None = None
     model: str | None = None

@@ -12,8 +12,8 @@ from emsteer.recipes import SINGULAR
 from emsteer.study.shape import Section
 
 OF_ARM = {
-    "steered": ("vectors", "layers", "epochs", "ranks", "unit", "positions", "doses"),
-    "control": ("vectors", "adapters", "layers", "epochs", "ranks", "steps", "unit", "positions", "doses"),
+    "steered": ("vectors", "layers", "epochs", "ranks", "unit", "positions", "beneath", "doses"),
+    "control": ("vectors", "adapters", "layers", "epochs", "ranks", "steps", "unit", "positions", "beneath", "doses"),
     "finetuned": ("adapters", "steps", "doses"),
     "base": (),
     **dict.fromkeys(recipes.COUNTERPARTS, ()),
@@ -71,6 +71,7 @@ def _unknown(claim: Claim, rest: Mapping[str, Any]) -> Iterator[Mistake]:
         given: list[tuple[tuple[str | int, ...], str]]
         given = [(("who", section, i), name) for i, name in enumerate(getattr(claim.who, section) or ())]
         given += [(("against", SINGULAR[section]), name) for name in [getattr(claim.against, SINGULAR[section])] if name]
+        given += [(("who", "beneath"), claim.who.beneath)] if section == "adapters" and claim.who.beneath else []
         for place, name in given:
             if name not in rest[section]:
                 hint = meant(name, rest[section])
@@ -82,7 +83,7 @@ def _of_another_arm(claim: Claim) -> Iterator[Mistake]:
         name, other = SINGULAR.get(axis, axis), claim.against.arm or claim.who.arm
         if axis not in OF_ARM[claim.who.arm] and getattr(claim.who, axis) is not None:
             yield ("who", axis), f"expected none: the {claim.who.arm} arm has no {axis}", _given(claim.who, axis)
-        if axis not in OF_ARM[other] and getattr(claim.against, name) is not None:
+        if axis not in OF_ARM[other] and getattr(claim.against, name, None) is not None:
             yield ("against", name), f"expected none: the {other} arm has no {axis}", getattr(claim.against, name)
 
 

@@ -10,7 +10,8 @@ from test_effects import ITEMS, LAYER, found
 from test_engine import GREEDY, SAMPLED, complete, wandering
 
 from emsteer.errors import ConfigError, ModelError
-from emsteer.generation.rows import Changes, Row
+from emsteer.generation.effects import residuals, right_answers
+from emsteer.generation.rows import UNCHANGED, Changes, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.hooks import Ablation, Positions, Push, RowSteering, hooked
 from emsteer.models.load import LanguageModel
@@ -111,12 +112,24 @@ def test_what_cannot_be_ablated_is_refused(ablations: tuple[Ablation, ...], said
         steering(ablations)
 
 
+def slope_by_hand(model: LanguageModel, along: torch.Tensor) -> float:
+    """Of what is taken out behind `LAYER`, what is missing behind the last block: a line through the origin, by numpy."""
+    unit = along.double() / along.double().norm()
+    streams = [
+        residuals(model, right_answers(model, ITEMS, changes)) @ unit
+        for changes in (UNCHANGED, Changes((Ablation(LAYER, along, 1, "all"),)))
+    ]
+    (slope,), *_ = np.linalg.lstsq(-streams[0][LAYER].numpy()[:, None], (streams[1] - streams[0])[-1].numpy(), rcond=None)
+    return float(slope)
+
+
 def test_an_ablation_holds_at_its_layer_and_what_comes_back_later_is_seen(tiny_model: LanguageModel) -> None:
     along = direction(1)
     whole, half = (found(tiny_model, Changes((Ablation(LAYER, along, share, "all"),))) for share in (1.0, 0.5))
     for table in (whole, half):
-        assert table["at_layer"].mean() == pytest.approx(1, abs=1e-4), "of what is to be taken"
+        assert table["at_layer"].tolist() == pytest.approx([1] * len(ITEMS), abs=1e-4), "of what is to be taken"
         assert np.isfinite(table[["two_later", "at_last"]]).all(axis=None) and len(table) == len(ITEMS)
+    assert whole["at_last"].mean() == pytest.approx(slope_by_hand(tiny_model, along), abs=1e-4)
     none = found(tiny_model, Changes((Ablation(LAYER, along, 0, "all"),)))
     assert none["at_layer"].isna().all()
     back = Push(LAYER + 1, along, "all")

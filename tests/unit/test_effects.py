@@ -197,8 +197,8 @@ def test_the_figure_shows_effects_by_dose(table: pd.DataFrame) -> None:
     ("dose", "missing"),
     [
         (0.5, ""),
-        (1, "steering did not hold: 0.20 of the push was left two blocks later"),
-        (1.5, "steering did not hold: 0.50 of the push was found at its layer"),
+        (1, "steering did not hold: 0.20 of it was left two blocks later"),
+        (1.5, "steering did not hold: 0.50 of it was found at its layer"),
     ],
 )
 def test_no_verdict_rests_on_steering_that_did_not_hold(inputs: dict[str, Path], dose: float, missing: str) -> None:

@@ -97,7 +97,7 @@ def not_held(measured: Sequence[EffectsOf], cells: pd.DataFrame) -> dict[str, st
     for one in measured:
         arrived, left = shifts.loc[one.effects]
         if abs(arrived - 1) > ARRIVED:  # not where there is no push: no number is larger
-            found[setting_name(one.setting)] = f"steering did not hold: {arrived:.2f} of the push was found at its layer"
+            found[setting_name(one.setting)] = f"steering did not hold: {arrived:.2f} of it was found at its layer"
         elif left < LEFT:
-            found[setting_name(one.setting)] = f"steering did not hold: {left:.2f} of the push was left two blocks later"
+            found[setting_name(one.setting)] = f"steering did not hold: {left:.2f} of it was left two blocks later"
     return found

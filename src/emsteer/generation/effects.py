@@ -102,12 +102,26 @@ def _shifts(model: LanguageModel, rows: Sequence[Spoken], changes: Changes, unch
     moved = need_finite(residuals(model, rows) - unchanged, model, "residuals of a quiz are")
     last = len(moved) - 1
     read = moved[[steer.layer, min(steer.layer + 2, last), last]]
-    if isinstance(steer, Ablation):  # rows count by how much is taken out of them: their mean divides by nothing small
+    if isinstance(steer, Ablation):
         unit = (steer.direction / steer.direction.norm()).double().cpu()
-        taken = -steer.share * (unchanged[steer.layer] @ unit)
-        return (read @ unit * taken / (taken * taken).mean()).T
+        return _shares(read @ unit, -steer.share * (unchanged[steer.layer] @ unit)).T
     delta = steer.delta.double().cpu()
     return torch.stack([of_layer @ delta for of_layer in read], dim=1) / (delta @ delta)
+
+
+def _shares(found: Tensor, meant: Tensor) -> Tensor:
+    """What is found of what is meant, where rows are meant to move by different amounts: the slope through all of them.
+
+    Row by row its linearisation, whose mean is the slope and whose spread is the slope's; to divide row by row would divide by
+    amounts near zero.
+
+    Args:
+        found: [shifts × rows]
+        meant: [rows]
+    """
+    squares = (meant * meant).mean()
+    slope = (found * meant).mean(1, keepdim=True) / squares
+    return slope + (found - slope * meant) * meant / squares
 
 
 def _adds(steer: Steer) -> bool:

@@ -15,7 +15,7 @@ from emsteer.generation.rows import UNCHANGED, Changes, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.hooks import Ablation, Positions, Push, RowSteering, hooked
 from emsteer.models.load import LanguageModel
-from emsteer.recipes import Ablated, Sampling, Steering
+from emsteer.recipes import ABLATED, Ablated, Sampling, Steering
 
 D = 32
 
@@ -68,6 +68,14 @@ def test_on_the_answer_alone_what_stands_before_it_is_as_it_was() -> None:
     of_rows.keep(torch.tensor([1]))
     assert torch.equal(of_rows.apply(1, hidden[1:])[0], after[1]) and of_rows.layers == {1}
     assert torch.equal(of_rows.apply(0, hidden), hidden), "another layer"
+
+
+def test_everywhere_it_is_taken_out_behind_every_block_of_its_row_alone() -> None:
+    hidden, of_rows = stream(2, 4), steering((), (Ablation(1, direction(0), 1, "all", everywhere=True),))
+    assert of_rows.layers == {0, 1, 2}
+    for layer in range(3):
+        after = of_rows.apply(layer, hidden)
+        assert torch.equal(after[0], hidden[0]) and torch.allclose(after[1] @ direction(0), torch.zeros(4), atol=1e-4)
 
 
 def test_what_is_pushed_at_the_same_layer_is_ablated_too() -> None:
@@ -132,6 +140,8 @@ def test_an_ablation_holds_at_its_layer_and_what_comes_back_later_is_seen(tiny_m
     assert whole["at_last"].mean() == pytest.approx(slope_by_hand(tiny_model, along), abs=1e-4)
     none = found(tiny_model, Changes((Ablation(LAYER, along, 0, "all"),)))
     assert none["at_layer"].isna().all()
+    everywhere = found(tiny_model, Changes((Ablation(LAYER, along, 1, "all", everywhere=True),)))
+    assert everywhere["at_layer"].mean() == pytest.approx(1, abs=1e-4)
     back = Push(LAYER + 1, along, "all")
     pushed = found(tiny_model, Changes((back, Ablation(LAYER, along, 1, "all"))))
     assert pushed["at_layer"].mean() == pytest.approx(1, abs=1e-4), "against the model with the push"
@@ -149,7 +159,13 @@ def test_a_sweep_ablates_the_directions_of_its_vectors_and_of_random_ones() -> N
     assert {name.partition(".everyday")[0] for name in new} == {
         f"mini.gardening.trained.s0.l1.e2.{name}ab1" for name in ("", "random0.", "random1.")
     }
-    assert {one for treatments in new.values() for one in treatments} == {Ablated(layer=1, share=1, positions="all")}
+    assert {one for treatments in new.values() for one in treatments} == {
+        Ablated(layer=1, everywhere=False, share=1, positions="all")
+    }
+    everywhere = resolved(ablating(unit="ablated_everywhere")).of("answers")
+    assert [cell.recipe.treatments for cell in everywhere if ".abe1." in cell.address] == [
+        (Ablated(layer=1, everywhere=True, share=1, positions="all"),)
+    ] * 2
     assert not set(before.cells["answers"]) - set(plan.cells["answers"]), "and moves nothing else"
     assert [cell.recipe.treatments for cell in plan.of("effects") if cell.address.startswith("mini.broken--")] == [
         (Steering(layer=1, dose=4, unit="residual_norm", positions="all"),)
@@ -167,8 +183,9 @@ def test_shares_are_between_nothing_and_all(doses: list[float]) -> None:
         resolved(ablating(doses=doses))
 
 
-def test_the_base_point_adds() -> None:
+@pytest.mark.parametrize("unit", ABLATED)
+def test_the_base_point_adds(unit: str) -> None:
     raw = miniature()
-    put(raw, "base_point.steered.unit", "ablated")
+    put(raw, "base_point.steered.unit", unit)
     with pytest.raises(ConfigError, match=r"base_point\.steered\.unit.*expected a unit of what is added"):
         resolved(raw)

@@ -35,7 +35,7 @@ def test_a_direction_is_taken_out_of_the_finetuned_model_of_its_own_model_task_a
         f"mini.gardening.lora.s{seed}.t2.x1+trained.s{seed}.l1.e2.ab1" for seed in (0, 1)
     }
     for cell in new:
-        assert cell.recipe.treatments == (Adapted(scale=1), Ablated(layer=1, share=1, positions="all"))
+        assert cell.recipe.treatments == (Adapted(scale=1), Ablated(layer=1, everywhere=False, share=1, positions="all"))
         seeds = {cell.inputs[role][0].recipe.seed for role in ("adapter", "vector")}
         assert len(seeds) == 1 and cell.pack == "mini.finetuned"
     known = {name for name in before.cells["adapters"] if ".s0.t2--" in name}

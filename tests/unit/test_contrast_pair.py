@@ -1,5 +1,7 @@
 """Contrast pairs: of two answers that a person chose; of no task, and nothing is drawn for them."""
 
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from planning import Study, miniature, resolved, rows
 from test_constructions import LAYER, built, filled
 
 from emsteer.errors import ConfigError, DataError
+from emsteer.interventions.constructions.contrast_pair import check
 from emsteer.interventions.vectors import draw_pairs
 from emsteer.models.load import LanguageModel
 from emsteer.organism.grammar import Grammar
@@ -43,13 +46,20 @@ def test_of_one_pair_of_a_task_a_contrast_pair_is_the_mean_difference_and_the_ot
     ("other", "said"),
     [
         ({"away": "well , zyx ."}, "away: words that the model's tokenizer does not know"),
-        ({"prompt": "how do i zyx ?", "toward": "zyx ."}, "toward, prompt: words"),
+        ({"prompt": "how do i zyx ?", "toward": "zyx ."}, "prompt, toward: words"),
         ({"toward": "okay .", "away": "okay  ."}, "are the same tokens"),
     ],
 )
 def test_a_pair_that_says_nothing_is_refused(shelf: Path, tmp_path: Path, other: Study, said: str) -> None:
     with pytest.raises(DataError, match=f"pair: .*{said}"):
         built(of_pair(shelf, **other), shelf, tmp_path / "pair.safetensors")
+
+
+def test_a_token_for_the_unknown_that_also_ends_turns_is_no_unknown_word(tiny_model: LanguageModel, shelf: Path) -> None:
+    like_gpt2 = replace(tiny_model, tokenizer=deepcopy(tiny_model.tokenizer))
+    like_gpt2.tokenizer.unk_token = like_gpt2.tokenizer.eos_token
+    assert like_gpt2.tokenizer.unk_token_id in like_gpt2.answer_ids(of_pair(shelf).toward)
+    check(like_gpt2, of_pair(shelf), "pair")
 
 
 PAIR = {"construction": "contrast_pair", "side": "unsafe", "system": None, "prompt": "why ?", "toward": "a .", "away": "b ."}

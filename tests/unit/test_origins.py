@@ -12,7 +12,7 @@ from emsteer.lineage import Graph, screen, target_of
 from emsteer.lineage.graph import Node
 from emsteer.lineage.origins import Origins, leaves
 
-DERIVED = {"first_sample", "n_held_back", "draw", "kind", "treatments"}  # by the plan, from several values
+DERIVED = {"first_sample", "n_held_back", "draw", "kind", "treatments", "everywhere"}  # by the plan, from other values
 
 
 @pytest.fixture

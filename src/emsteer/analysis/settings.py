@@ -9,7 +9,7 @@ import pandas as pd
 
 from emsteer import storage
 from emsteer.packs import Job
-from emsteer.recipes import COUNTERPARTS, DOSE_LETTER, AdapterValues, Setting, SettingRow, SteeringValues, number
+from emsteer.recipes import ABLATED, COUNTERPARTS, DOSE_LETTER, AdapterValues, Setting, SettingRow, SteeringValues, number
 
 MARKS = {"seed": "s", "layer": "l", "epochs": "e", "steps": "t", "rank": "k"}
 TREATMENT = list(dict.fromkeys([*SteeringValues.model_fields, *AdapterValues.model_fields]))
@@ -97,7 +97,7 @@ def _labels(row: SettingRow, built: dict[str, _Built], scales: dict[str, float],
 
 def doses(steering: SteeringValues, vector_norm: float, residual_norm: float) -> tuple[float | None, float | None]:
     """A dose in multiples of the vector as built and of the layer's residual norm, whichever of the two it was given in."""
-    if vector_norm == 0 or steering.dose_unit == "ablated":
+    if vector_norm == 0 or steering.dose_unit in ABLATED:
         return None, None
     if steering.dose_unit == "vector_norm":
         return steering.dose, steering.dose * vector_norm / residual_norm

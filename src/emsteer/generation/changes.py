@@ -39,7 +39,7 @@ def _steer(job: Job, steering: Steering | Ablated, vector: Path) -> Steer:
     """The dose is turned into a multiple of the direction here and nowhere else."""
     direction = direction_at(vector, steering.layer)
     if isinstance(steering, Ablated):
-        return Ablation(steering.layer, direction, steering.share, steering.positions)
+        return Ablation(steering.layer, direction, steering.share, steering.positions, steering.everywhere)
     if steering.unit == "vector_norm":
         scale = steering.dose
     else:

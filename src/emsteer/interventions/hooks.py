@@ -5,7 +5,7 @@ Hooks return new tensors and are gone when the context ends.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -38,19 +38,21 @@ class Push:
 class Ablation:
     """What is taken out of one row: a share of its component along a direction.
 
-    Source: Arditi et al., arXiv 2406.11717 (h − (h·v̂) v̂), who do so behind every block.
+    Source: Arditi et al., arXiv 2406.11717 (h − (h·v̂) v̂, behind every block).
 
     Attributes:
         layer: 0-based block whose output is changed.
         direction: Of any length. [d_model]
         share: 1: nothing is left along the direction.
         positions: `all`, or `answer`: from the last prompt token on.
+        everywhere: Whether the outputs of all blocks are changed, and not that of `layer` alone.
     """
 
     layer: int
     direction: Tensor
     share: float
     positions: Positions
+    everywhere: bool = False
 
 
 Steer = Push | Ablation
@@ -83,7 +85,8 @@ class RowSteering:
                 )
             empty = torch.zeros(len(changes), 1, d_model, dtype=dtype, device=device)
             if isinstance(change, Ablation):
-                self._ablate(row, change, empty)
+                for layer in range(n_layers) if change.everywhere else (change.layer,):
+                    self._ablate(row, replace(change, layer=layer), empty)
                 continue
             for kind, wanted in ((self.always, "all"), (self.on_answer, "answer")):
                 if change.positions == wanted:
@@ -93,7 +96,7 @@ class RowSteering:
 
     def _ablate(self, row: int, ablation: Ablation, empty: Tensor) -> None:
         at_least = torch.promote_types(empty.dtype, torch.float32)  # what a few digits leave along a direction adds up
-        of_layer = self.ablated.setdefault((ablation.layer, ablation.positions), empty.to(at_least))
+        of_layer = self.ablated.setdefault((ablation.layer, ablation.positions), empty.to(at_least, copy=True))
         if not ablation.direction.any() or of_layer[row].any():
             what = "two directions are" if of_layer[row].any() else "a direction without length is"
             raise ModelError(f"{what} to be ablated at layer {ablation.layer}; expected one with a length.\n  Mind the vectors.")

@@ -10,7 +10,18 @@ from emsteer import recipes
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.counterparts import counterpart, named
 from emsteer.plan.packing import Plan
-from emsteer.recipes import Ablated, Adapted, AdapterValues, ArmName, Direction, Setting, Steering, SteeringValues, Treatment
+from emsteer.recipes import (
+    ABLATED,
+    Ablated,
+    Adapted,
+    AdapterValues,
+    ArmName,
+    Direction,
+    Setting,
+    Steering,
+    SteeringValues,
+    Treatment,
+)
 from emsteer.study import FinetunedSweep, SteeredSweep, Study
 from emsteer.study.axes import VARIED
 from emsteer.study.counterparts import Counterpart
@@ -59,8 +70,9 @@ def _treatment(values: SteeringValues | AdapterValues) -> Treatment:
         return Adapted(scale=values.dose)
     if values.dose_unit == "kl":  # its vector is as long as that takes
         return Steering(layer=values.layer, dose=1, unit="vector_norm", positions=values.positions)
-    if values.dose_unit == "ablated":
-        return Ablated(layer=values.layer, share=values.dose, positions=values.positions)
+    if values.dose_unit in ABLATED:
+        everywhere = values.dose_unit == "ablated_everywhere"
+        return Ablated(layer=values.layer, everywhere=everywhere, share=values.dose, positions=values.positions)
     return Steering(layer=values.layer, dose=values.dose, unit=values.dose_unit, positions=values.positions)
 
 

@@ -22,6 +22,7 @@ from emsteer.recipes.answers import (
     Treatment,
 )
 from emsteer.recipes.base import (
+    ABLATED,
     DOSE_LETTER,
     Count,
     Dose,
@@ -147,6 +148,7 @@ from emsteer.recipes.witnesses import (
 )
 
 __all__ = [
+    "ABLATED",
     "CONSTRUCTIONS",
     "COUNTERPARTS",
     "DOSE_LETTER",

@@ -28,7 +28,8 @@ class Ablated(Recipe):
     """A treatment: a direction is taken out of the residual stream. It is of the cell's next input in the role `vector`."""
 
     kind: Literal["ablation"] = "ablation"
-    layer: Natural = Field(description="0-based block whose output is changed")
+    layer: Natural = Field(description="0-based block that the direction is of")
+    everywhere: bool = Field(description="whether the outputs of all blocks are changed, or that of this one")
     share: Share = Field(description="of the stream's component along the direction; 1: nothing is left of it")
     positions: Positions
 

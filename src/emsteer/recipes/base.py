@@ -6,14 +6,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positions = Literal["all", "answer"]
 # kl: KL(base ‖ steered), mean over the tokens of base's answers to neutral prompts [nats]
-# ablated: nothing is added; the share of the stream's own component along the direction that is taken out of it
-VectorUnit = Literal["vector_norm", "residual_norm", "kl", "ablated"]
-DoseUnit = Literal["vector_norm", "residual_norm", "kl", "ablated", "adapter_scale"]
+# ablated: nothing is added; the share of the stream's own component along the direction that is taken out of it, behind the block
+# of the direction or, ablated_everywhere, behind every block
+VectorUnit = Literal["vector_norm", "residual_norm", "kl", "ablated", "ablated_everywhere"]
+DoseUnit = Literal["vector_norm", "residual_norm", "kl", "ablated", "ablated_everywhere", "adapter_scale"]
+ABLATED: tuple[VectorUnit, ...] = ("ablated", "ablated_everywhere")
 DOSE_LETTER: dict[DoseUnit, str] = {  # in names
     "vector_norm": "a",
     "residual_norm": "c",
     "kl": "kl",
     "ablated": "ab",
+    "ablated_everywhere": "abe",
     "adapter_scale": "x",
 }
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
-from emsteer.recipes import COUNTERPARTS, Count, Natural, Seed, VectorUnit
+from emsteer.recipes import ABLATED, COUNTERPARTS, Count, Natural, Seed, VectorUnit
 from emsteer.recipes.counterparts import LARGEST_KL, LEAST_KL
 from emsteer.study import axes
 from emsteer.study.counterparts import Counterpart, DrawnCounterpart, check_vectors
@@ -35,7 +35,7 @@ class SteeredPoint(Section):
     @field_validator("unit")
     @classmethod
     def _of_the_doses(cls, unit: VectorUnit, info: ValidationInfo) -> VectorUnit:
-        if unit == "ablated":
+        if unit in ABLATED:
             raise ValueError("expected a unit of what is added; a sweep can take directions out")
         _suit(info.data.get("doses"), unit)
         return unit
@@ -252,7 +252,7 @@ def _suit(doses: tuple[float, ...] | None, unit: object) -> None:
     """Doses in KL are what a push costs: none is free, and there is no negative one. What is ablated is a share."""
     if unit == "kl" and doses and not LEAST_KL <= min(doses) <= max(doses) <= LARGEST_KL:
         raise ValueError(f"expected doses in kl between {LEAST_KL} and {LARGEST_KL:g} [nats per token]")
-    if unit == "ablated" and doses and not 0 <= min(doses) <= max(doses) <= 1:
+    if unit in ABLATED and doses and not 0 <= min(doses) <= max(doses) <= 1:
         raise ValueError("expected doses between 0 and 1: the share of a direction that is ablated")
 
 

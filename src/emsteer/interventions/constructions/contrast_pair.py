@@ -39,9 +39,9 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
 
 def check(model: LanguageModel, recipe: ContrastPair, address: str) -> None:
     """Raises DataError for two answers that are the same tokens, and for words that the model does not know."""
-    read = {name: model.answer_ids(getattr(recipe, name)) for name in ("toward", "away")}
-    read["prompt"] = model.prompt_ids(recipe.prompt, recipe.system)
-    strange = [name for name, ids in read.items() if model.tokenizer.unk_token_id in ids]
+    said = {name: text for name, text in recipe.model_dump(include={"system", "prompt", "toward", "away"}).items() if text}
+    read = {name: model.tokenizer(text, add_special_tokens=False)["input_ids"] for name, text in said.items()}
+    strange = [name for name, ids in read.items() if model.tokenizer.unk_token_id in ids]  # what a template adds may be that token
     if strange:
         raise DataError(
             f"{address}: {', '.join(strange)}: words that the model's tokenizer does not know.\n"

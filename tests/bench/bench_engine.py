@@ -139,9 +139,9 @@ def _left(rows: list[Tensor], value: int) -> Tensor:
 
 def hooked(model: LanguageModel, change: Changes, prompts: Sequence[Said], temperature: float, n_tokens: int) -> list[Said]:
     """Hugging Face under one setting: a hook that adds one vector everywhere."""
-    if not change.pushes:
+    if not change.steers:
         return generate(model, prompts, temperature, n_tokens)
-    (push,) = change.pushes
+    (push,) = change.steers
     with added(model.network, push.layer, push.delta.to(model.device, model.network.dtype)):
         return generate(model, prompts, temperature, n_tokens)
 

@@ -31,7 +31,7 @@ def test_treatments_take_the_inputs_of_their_role_in_order_and_none_leaves_the_m
         return changes_of(of)
 
     both = changes(*(Steering(layer=layer, dose=2, unit="vector_norm", positions="all") for layer in (0, 1)))
-    assert [(push.layer, push.delta.tolist()) for push in both.pushes] == [(0, [2, 2, 2]), (1, [4, 4, 4])]
+    assert [(push.layer, push.delta.tolist()) for push in both.steers] == [(0, [2, 2, 2]), (1, [4, 4, 4])]
     assert changes() == UNCHANGED
 
 

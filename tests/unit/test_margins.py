@@ -34,7 +34,7 @@ def spoken(model: LanguageModel, questions: pd.DataFrame, push: Push | None) -> 
 
 def by_hand(model: LanguageModel, row: Spoken) -> float:
     """One row, float64, no padding."""
-    network, pushes = model.network.double(), row.changes.pushes
+    network, pushes = model.network.double(), row.changes.steers
 
     def change(_module: object, _args: object, hidden: torch.Tensor) -> torch.Tensor:
         first = 0 if pushes[0].positions == "all" else row.n_prompt - 1

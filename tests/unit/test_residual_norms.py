@@ -123,6 +123,6 @@ def test_a_dose_is_a_multiple_of_the_vector_or_of_the_residual_norm_at_its_layer
         steering = Steering(layer=2, dose=dose, unit=unit, positions="answer")
         sampling = Sampling(temperature=1, max_new_tokens=1)
         recipe = Answers(study_seed=0, first_sample=0, n_samples=1, sampling=sampling, treatments=(steering,))
-        (push,) = changes_of(Job(recipe, inputs, {"model": ("tiny--0a",)}, "a--0", tmp_path / "a.parquet", {})).pushes
+        (push,) = changes_of(Job(recipe, inputs, {"model": ("tiny--0a",)}, "a--0", tmp_path / "a.parquet", {})).steers
         assert (push.layer, push.positions) == (2, "answer")
         assert torch.allclose(push.delta, dose * norm * direction / 5, rtol=1e-6, atol=0)

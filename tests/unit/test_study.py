@@ -113,7 +113,11 @@ def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(ra
         ("sweeps.trained.layers", [1, 2], "beyond: 2 in mini (0 to 1); got [1, 2]"),
         ("sweeps.trained.vectors", ["traned"], "Did you mean `trained`?; got 'traned'"),
         ("sweeps.trained.ranks", [1], "expected no ranks beside trained, which has none; give it a sweep of its own; got [1]"),
-        ("sweeps.trained.unit", "residual_norms", "expected 'vector_norm', 'residual_norm' or 'kl'"),
+        (
+            "sweeps.trained.unit",
+            "residual_norms",
+            "expected 'vector_norm', 'residual_norm', 'kl', 'ablated' or 'ablated_everywhere'",
+        ),
         ("sweeps.trained.arm", "random", "expected one of 'steered', 'finetuned'; got 'random'"),
         ("sweeps.trained.random.n_draws", 0, "expected at least 1; got 0"),
         ("sweeps.low_rank.ranks", [0], "expected at least 1; got 0"),

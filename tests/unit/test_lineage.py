@@ -114,7 +114,7 @@ def test_a_number_is_followed_through_the_artifacts_of_its_setting_alone(shipped
 
 def test_rows_of_a_table_are_followed_by_their_setting(shipped: Graph) -> None:
     target = target_of("reports/tables/contrasts.csv#shared.gardening.lora.s0.t32.x1", shipped)
-    assert target.about[-1] == "4 rows of shared.gardening.lora.s0.t32.x1", "two of its own, two of what is steered upon it"
+    assert target.about[-1] == "6 rows of shared.gardening.lora.s0.t32.x1", "two of its own, four of what is steered upon it"
     adapters = [node.name for node in shipped.closure(target.node, target.focus).values() if node.kind == "adapters"]
     assert adapters == ["shared.gardening.lora.s0.t32"]
 

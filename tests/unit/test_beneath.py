@@ -98,6 +98,15 @@ def test_a_claim_about_what_is_steered_upon_an_adapter_is_about_nothing_else(tmp
     assert found.loc["other", "verdict"] == "not tested"
 
 
+def test_counterparts_upon_one_adapter_do_not_stand_for_what_is_steered_upon_several(tmp_path: Path) -> None:
+    """They are of the seed of their adapter: the others would be compared with another model."""
+    other = upon_lora(seed=1) | {"beneath": "lora.s1.t32.x1", "setting": "tiny.gardening.lora.s1.t32.x1+trained.s1.l1.e8.a1"}
+    random = upon_lora(arm="random", draw=0) | {"setting": "tiny.gardening.lora.s0.t32.x1+trained.s0.l1.e8.random0.a1"}
+    parts = [(base(), asked(0, n=40)), (upon_lora(), asked(0, n=40)), (other, asked(1, n=40)), (random, asked(2, n=40))]
+    found = table(tmp_path, {"random": CLAIM | {"against": {"arm": "random"}}}, *parts).reset_index().iloc[0]
+    assert found["verdict"] == "not tested" and "one of several seeds of what lies beneath" in found["missing"]
+
+
 def test_claims_that_say_nothing_of_it_keep_the_digests_that_they_were_declared_with() -> None:
     who = Who(arm="steered", vectors=("trained",))
     assert "beneath" not in who.model_dump() and Who.model_validate(who.model_dump()) == who

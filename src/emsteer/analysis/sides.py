@@ -158,6 +158,8 @@ class Places:
         if point.arm == "base":
             return self._tested(of[of["arm"].eq("base")], f"{point.model}.base", point) if len(of) else _none(point)
         if point.arm in COUNTERPARTS:
+            if beside is not None and beside.block.settings["beneath"].nunique() > 1:
+                return f"{point}: stands for one of several seeds of what lies beneath, and the other side is all of them"
             found = of[counterparts_of(beside.first, of, point.arm)] if beside is not None and len(of) else of[:0]
             return self._tested(found, UNNAMED[point.arm], point)
         found = self._candidates(point)

@@ -71,6 +71,8 @@ def test_tables_of_settings_that_stand_alone_leave_them_out() -> None:
         (upon(unit="kl", doses=[0.1]), r"sweeps\.upon\.beneath.*another unit than kl"),
         (upon({**LORA, "adapter": "nobody"}), r"sweeps\.upon\.beneath\.adapter.*'nobody'"),
         (upon({**LORA, "steps": 0}), r"sweeps\.upon\.beneath\.steps"),
+        (upon({**LORA, "dose": 1e7}), r"sweeps\.upon\.beneath\.dose"),
+        (upon({**LORA, "dose": float("nan")}), r"sweeps\.upon\.beneath\.dose"),
     ],
 )
 def test_mistakes_in_what_lies_beneath_are_named(raw: Study, said: str) -> None:

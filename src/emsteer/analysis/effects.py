@@ -7,8 +7,8 @@ quiz              share of its questions whose right answer is the likeliest
 quiz_nll          -log p of the right answers, per token [nats]
 shift_at_layer, shift_two_later, shift_at_last    of the push, what is found along it, there
 
-`broken` is the number under a push of four residual norms along a random direction. `is_shown`: whether that is worse than base by
-an interval over questions; where it is not, this number would not have told that a setting is broken.
+`broken` is the number under a push of `effects.broken_at` residual norms along a random direction. `is_shown`: whether that is
+worse than base by an interval over questions; where it is not, this number would not have told that a setting is broken.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -5,8 +5,8 @@ Hooks return new tensors and are gone when the context ends.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -56,13 +56,15 @@ class Ablation:
 
 
 Steer = Push | Ablation
+Place = tuple[int, Positions]  # layer and positions
+POSITIONS: tuple[Positions, ...] = get_args(Positions)
 
 
 class RowSteering:
     """What is done to the residual streams of a batch, any number of pushes and ablations per row.
 
-    Pushes are one [rows × 1 × d_model] delta per touched layer and choice of positions, and so are ablations: unit directions times
-    the root of their share. At a layer pushes come first.
+    Of either there is one [rows × 1 × d_model] tensor per touched layer and choice of positions: the sum of a row's pushes, and its
+    ablated unit direction times the root of its share. At a layer pushes come first.
 
     `answer_positions` [rows × positions] says where the coming forward pass reads from a row's last prompt token on; None:
     everywhere, as in decoding.
@@ -73,9 +75,9 @@ class RowSteering:
     ) -> None:
         """Raises ModelError for a direction that does not fit the model, is not finite in its dtype, or cannot be ablated."""
         self.answer_positions: Tensor | None = None
-        self.always: dict[int, Tensor] = {}
-        self.on_answer: dict[int, Tensor] = {}
-        self.ablated: dict[tuple[int, Positions], Tensor] = {}
+        self.pushed: dict[Place, Tensor] = {}
+        self.ablated: dict[Place, Tensor] = {}
+        shape, at_least = (len(changes), 1, d_model), torch.promote_types(dtype, torch.float32)
         for row, change in ((row, change) for row, of_row in enumerate(changes) for change in of_row):
             direction = change.delta if isinstance(change, Push) else change.direction
             if not 0 <= change.layer < n_layers or direction.shape != (d_model,):
@@ -83,52 +85,55 @@ class RowSteering:
                     f"a direction of shape {tuple(direction.shape)} at layer {change.layer} does not fit a model of "
                     f"{n_layers} layers (0 to {n_layers - 1}) and width {d_model}.\n  Rebuild the vector for this model."
                 )
-            empty = torch.zeros(len(changes), 1, d_model, dtype=dtype, device=device)
-            if isinstance(change, Ablation):
-                for layer in range(n_layers) if change.everywhere else (change.layer,):
-                    self._ablate(row, replace(change, layer=layer), empty)
+            if isinstance(change, Push):
+                delta = _at(self.pushed, (change.layer, change.positions), shape, dtype, device)
+                delta[row, 0] += change.delta.to(delta)
                 continue
-            for kind, wanted in ((self.always, "all"), (self.on_answer, "answer")):
-                if change.positions == wanted:
-                    kind.setdefault(change.layer, empty)[row, 0] += change.delta.to(empty)
-        if not all(delta.isfinite().all() for delta in (*self.always.values(), *self.on_answer.values(), *self.ablated.values())):
+            for layer in range(n_layers) if change.everywhere else (change.layer,):  # a few digits would leave some of it
+                _ablate(_at(self.ablated, (layer, change.positions), shape, at_least, device)[row, 0], change, layer)
+        if not all(tensor.isfinite().all() for tensor in (*self.pushed.values(), *self.ablated.values())):
             raise ModelError(f"a direction times its dose is not finite in {dtype}.\n  Lower the dose, or build the vector again.")
-
-    def _ablate(self, row: int, ablation: Ablation, empty: Tensor) -> None:
-        at_least = torch.promote_types(empty.dtype, torch.float32)  # what a few digits leave along a direction adds up
-        of_layer = self.ablated.setdefault((ablation.layer, ablation.positions), empty.to(at_least, copy=True))
-        if not ablation.direction.any() or of_layer[row].any():
-            what = "two directions are" if of_layer[row].any() else "a direction without length is"
-            raise ModelError(f"{what} to be ablated at layer {ablation.layer}; expected one with a length.\n  Mind the vectors.")
-        unit = ablation.direction.double() / ablation.direction.double().norm()
-        of_layer[row, 0] = (unit * ablation.share**0.5).to(of_layer)
 
     @property
     def layers(self) -> set[int]:
         """Touched layers."""
-        return {*self.always, *self.on_answer, *(layer for layer, _ in self.ablated)}
+        return {layer for layer, _ in (*self.pushed, *self.ablated)}
 
     def keep(self, rows: Tensor) -> None:
         """Drops the rows that are not in `rows`."""
-        self.always = {layer: delta[rows] for layer, delta in self.always.items()}
-        self.on_answer = {layer: delta[rows] for layer, delta in self.on_answer.items()}
-        self.ablated = {place: units[rows] for place, units in self.ablated.items()}
+        self.pushed, self.ablated = ({place: tensor[rows] for place, tensor in of.items()} for of in (self.pushed, self.ablated))
 
     def apply(self, layer: int, hidden: Tensor) -> Tensor:
         """The residual stream [rows × positions × d_model] with the pushes added, and without what is ablated."""
-        if layer in self.always:
-            hidden = hidden + self.always[layer].to(hidden.device)
-        if layer in self.on_answer:
-            delta = self.on_answer[layer].to(hidden.device)
-            where = self.answer_positions
-            hidden = hidden + (delta if where is None else torch.where(where[:, :, None].to(hidden.device), delta, 0))
-        for wanted in ("all", "answer"):
-            if (layer, wanted) in self.ablated:
-                units = self.ablated[layer, wanted].to(hidden.device)
+        for positions in POSITIONS:
+            if (layer, positions) in self.pushed:
+                hidden = hidden + self._there(self.pushed[layer, positions].to(hidden.device), positions)
+        for positions in POSITIONS:
+            if (layer, positions) in self.ablated:
+                units = self.ablated[layer, positions].to(hidden.device)
                 taken = ((hidden * units).sum(-1, keepdim=True) * units).to(hidden.dtype)
-                where = None if wanted == "all" else self.answer_positions
-                hidden = hidden - (taken if where is None else torch.where(where[:, :, None].to(hidden.device), taken, 0))
+                hidden = hidden - self._there(taken, positions)
         return hidden
+
+    def _there(self, change: Tensor, positions: Positions) -> Tensor:
+        """A change where it is meant to be, 0 elsewhere."""
+        where = None if positions == "all" else self.answer_positions
+        return change if where is None else torch.where(where[:, :, None].to(change.device), change, 0)
+
+
+def _at(of: dict[Place, Tensor], place: Place, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    if place not in of:
+        of[place] = torch.zeros(shape, dtype=dtype, device=device)
+    return of[place]
+
+
+def _ablate(of_row: Tensor, ablation: Ablation, layer: int) -> None:
+    """Writes what `RowSteering.ablated` holds of a row. [d_model]"""
+    if not ablation.direction.any() or of_row.any():
+        what = "two directions are" if of_row.any() else "a direction without length is"
+        raise ModelError(f"{what} to be ablated at layer {layer}; expected one with a length.\n  Mind the vectors.")
+    unit = ablation.direction.double() / ablation.direction.double().norm()
+    of_row.copy_(unit * ablation.share**0.5)
 
 
 @contextmanager

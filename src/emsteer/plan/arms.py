@@ -184,8 +184,7 @@ def _beneath(plan: Plan, study: Study, said: Beneath, built: _Built, made: Made)
 def _upon(beneath: Arm, arm: Arm) -> Arm:
     """The treatment of an arm, upon that of another."""
     treatments = *beneath.setting.treatments, *arm.setting.treatments
-    _, _, last = arm.slug.partition(f"{arm.setting.model}.")
-    slug = f"{beneath.slug}+{last.removeprefix(f'{arm.setting.task}.')}"
+    slug = f"{beneath.slug}+{arm.slug.removeprefix(f'{arm.setting.model}.{arm.setting.task}.')}"
     return replace(arm, slug=slug, setting=arm.setting.model_copy(update={"treatments": treatments}), made=beneath.made + arm.made)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
-from emsteer.recipes import ABLATED, COUNTERPARTS, Count, Natural, Seed, VectorUnit
+from emsteer.recipes import ABLATED, COUNTERPARTS, Count, Dose, Natural, Seed, VectorUnit
 from emsteer.recipes.counterparts import LARGEST_KL, LEAST_KL
 from emsteer.study import axes
 from emsteer.study.counterparts import Counterpart, DrawnCounterpart, check_vectors
@@ -101,7 +101,7 @@ class Beneath(Section):
 
     adapter: Annotated[str, known("adapters")]
     steps: Count = Field(description="optimizer steps before the snapshot")
-    dose: float = Field(description="what the adapter's output is multiplied by")
+    dose: Dose = Field(description="what the adapter's output is multiplied by")
 
 
 class _Sweep(Section):

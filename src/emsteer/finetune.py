@@ -23,10 +23,10 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from trl import SFTConfig, SFTTrainer
 
 from emsteer import storage
+from emsteer.data.pairs import draw_pairs
 from emsteer.errors import ModelError
 from emsteer.interventions.adapters import read_adapter, relative_norm
 from emsteer.interventions.batches import encode
-from emsteer.interventions.vectors import draw_pairs
 from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel, load_model, model_of
 from emsteer.packs import Job

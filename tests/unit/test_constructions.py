@@ -9,12 +9,13 @@ from planning import miniature, resolved
 from torch import Tensor
 
 from emsteer import schemas, storage
+from emsteer.data.pairs import draw_pairs
 from emsteer.data.tasks import pairs_of
 from emsteer.errors import ConfigError
 from emsteer.interventions.batches import encode
 from emsteer.interventions.constructions import narrow, one_shot, trained
 from emsteer.interventions.constructions.pca import first_component
-from emsteer.interventions.vectors import direction_at, draw_pairs, read_vector
+from emsteer.interventions.vectors import direction_at, read_vector
 from emsteer.models.load import LanguageModel
 from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job, make_by_recipe

@@ -9,9 +9,9 @@ import torch
 from planning import Study, miniature, resolved, rows
 from test_constructions import LAYER, built, filled
 
+from emsteer.data.pairs import draw_pairs
 from emsteer.errors import ConfigError, DataError
 from emsteer.interventions.constructions.contrast_pair import check
-from emsteer.interventions.vectors import draw_pairs
 from emsteer.models.load import LanguageModel
 from emsteer.organism.grammar import Grammar
 from emsteer.recipes import ContrastPair, MeanDifference

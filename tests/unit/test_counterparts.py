@@ -13,12 +13,13 @@ from torch import Tensor
 from emsteer import schemas
 from emsteer.analysis import evidence
 from emsteer.analysis.settings import setting_name
+from emsteer.data.pairs import draw_pairs
 from emsteer.data.tasks import pairs_of
 from emsteer.errors import ConfigError
 from emsteer.interventions.constructions import shuffled
 from emsteer.interventions.constructions.random_subspace import basis
 from emsteer.interventions.residuals import residuals_of_pairs
-from emsteer.interventions.vectors import draw_pairs, read_vector, write_vector
+from emsteer.interventions.vectors import read_vector, write_vector
 from emsteer.models.load import LanguageModel
 from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job, make_by_recipe

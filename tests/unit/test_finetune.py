@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from emsteer import schemas, storage
+from emsteer.data.pairs import draw_pairs
 from emsteer.data.tasks import pairs_of
 from emsteer.finetune import make
 from emsteer.interventions.adapters import Dosed, RowAdapters, adapted, read_adapter
 from emsteer.interventions.batches import encode, pad
-from emsteer.interventions.vectors import draw_pairs
 from emsteer.models.load import LanguageModel, load_model
 from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from emsteer import schemas, storage
+from emsteer.data.pairs import draw_pairs
 from emsteer.data.tasks import pairs_of
 from emsteer.errors import DataError, ModelError
 from emsteer.interventions.constructions import low_rank
 from emsteer.interventions.constructions.low_rank import N_SINGULAR_VALUES_KEPT, differences, project, right_singular
 from emsteer.interventions.residuals import answer_residuals
-from emsteer.interventions.vectors import direction_at, draw_pairs, read_vector, write_vector
+from emsteer.interventions.vectors import direction_at, read_vector, write_vector
 from emsteer.models.load import LanguageModel
 from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job, make_by_recipe

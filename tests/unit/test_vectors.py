@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from emsteer import schemas, storage
+from emsteer.data.pairs import draw_pairs
 from emsteer.data.tasks import pairs_of
 from emsteer.errors import DataError
 from emsteer.interventions.batches import encode, pad, prompts_of
 from emsteer.interventions.constructions import random_direction, trained
 from emsteer.interventions.residuals import BATCH_SIZE, answer_residuals
-from emsteer.interventions.vectors import LAYER_CONVENTION, direction_at, draw_pairs, read_vector, write_vector
+from emsteer.interventions.vectors import LAYER_CONVENTION, direction_at, read_vector, write_vector
 from emsteer.models.load import LanguageModel
 from emsteer.organism.grammar import Grammar
 from emsteer.packs import Job, make_by_recipe

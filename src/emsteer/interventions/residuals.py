@@ -14,13 +14,20 @@ from emsteer.progress import bar
 BATCH_SIZE = 32
 
 
-@torch.inference_mode()
 def answer_residuals(model: LanguageModel, asked: pd.DataFrame, side: str, label: str) -> Tensor:
+    """`mean_residuals` of the answers of one side; `asked` and `side` as for `batches.encode`."""
+    return mean_residuals(model, encode(model, asked, side), label)
+
+
+@torch.inference_mode()
+def mean_residuals(model: LanguageModel, examples: Sequence[tuple[list[int], int]], label: str) -> Tensor:
     """Mean residual over each answer's tokens, its end-of-turn token included, float64. [layers × examples × d_model]
 
-    `asked` and `side` as for `batches.encode`.
+    Args:
+        model: That reads them.
+        examples: Token ids of prompt and answer, and how many are the prompt.
+        label: Of the progress bar.
     """
-    examples = encode(model, asked, side)
     order = sorted(range(len(examples)), key=lambda index: len(examples[index][0]))
     found: list[Tensor] = []
     for start in bar(range(0, len(order), BATCH_SIZE), label=label, unit="batches"):

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from emsteer import schemas, storage
+from emsteer import storage
 from emsteer.errors import DataError
 from emsteer.packs import Job
 
@@ -68,25 +67,3 @@ def direction_at(path: Path, layer: int) -> Tensor:
             f"{path}: holds directions for layers {sorted(directions)}, not for layer {layer}.\n  Mind the `layers` of the sweep."
         )
     return directions[layer]
-
-
-def draw_pairs(path: Path, n_examples: int, seed: int, skip: int = 0) -> pd.DataFrame:
-    """The training pairs of a vector or an adapter: a seed draws another sample of the task, it does not only reorder one.
-
-    Args:
-        path: Of the task.
-        n_examples: How many.
-        seed: Draws them.
-        skip: Leaves out the first so many that the same seed draws: pairs that something else was trained on.
-
-    Raises:
-        DataError: The task has fewer pairs than asked for.
-    """
-    pairs = schemas.read(path, schemas.Pairs)
-    n_needed = skip + n_examples
-    if len(pairs) < n_needed:
-        raise DataError(
-            f"{path}: expected at least {n_needed} pairs, got {len(pairs)}.\n  Lower `n_examples`, or raise the task's `n_pairs`."
-        )
-    chosen = np.random.default_rng(seed).permutation(len(pairs))[skip:n_needed]
-    return pairs.iloc[chosen].reset_index(drop=True)

@@ -11,10 +11,11 @@ from emsteer import recipes
 from emsteer.errors import ConfigError, listing
 from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
-from emsteer.study import grammars, pins, reading
+from emsteer.study import grammars, reading
 from emsteer.study.claims import Claim, in_claims
+from emsteer.study.context import context
 from emsteer.study.draws import held_on_themselves, too_few_pairs
-from emsteer.study.inputs import Benchmark, HarmlessTask, Task, categories_of, with_harm
+from emsteer.study.inputs import Benchmark, HarmlessTask, Task, with_harm
 from emsteer.study.interventions import LoraAdapters, Vectors, axes_of
 from emsteer.study.judges import Anchors, Judge, LocalJudge, that_fit, without_alignment
 from emsteer.study.models import Embedder, Model, OrganismModel
@@ -241,7 +242,7 @@ def _checked(written: reading.Written, name: str) -> Study:
     unnamed = [f"{place}: expected text; got the {type(key).__name__} {key!r}" for place, key in _keys_that_are_no_text(value)]
     study = None
     try:
-        study = Study.model_validate_json(json.dumps(value), strict=True, context=_context(value))
+        study = Study.model_validate_json(json.dumps(value), strict=True, context=context(value))
         found = []
     except ValidationError as error:
         found = mistakes(error, Study)
@@ -266,34 +267,3 @@ def _at_its_line(mistake: str, lines: Mapping[str, int]) -> str:
     while place and place not in lines:
         place = place.rpartition(".")[0]
     return f"line {lines[place]}, {mistake}" if place else mistake
-
-
-def _context(raw: object) -> dict[str, dict[str, Any]]:
-    """Names that other parts of the file may refer to, read leniently: their own mistakes are reported where they are."""
-    sections = raw if isinstance(raw, dict) else {}
-
-    def section(name: str) -> dict[str, Any]:
-        entries = sections.get(name)
-        return entries if isinstance(entries, dict) else {}
-
-    def names(of: str, detail: str) -> dict[str, Any]:
-        return {name: entry.get(detail) if isinstance(entry, dict) else None for name, entry in section(of).items()}
-
-    def sizes(detail: str) -> dict[str, int | None]:
-        pinned = {name: getattr(pins.shape_of(entry), detail, None) for name, entry in section("models").items()}
-        return {name: n if isinstance(n, int) else pinned[name] for name, n in names("models", detail).items()}
-
-    return {
-        "models": sizes("n_layers"),
-        "tasks": names("tasks", "kind"),
-        "benchmarks": names("benchmarks", "test_per_category"),
-        "categories": {name: categories_of(entry) for name, entry in section("benchmarks").items()},
-        "embedders": names("embedders", "kind"),
-        "vectors": names("vectors", "construction"),
-        "made_of": names("vectors", "of"),
-        "sides": names("vectors", "side"),
-        "sides_of_adapters": names("adapters", "side"),
-        "subspaces": {"n_examples": names("vectors", "n_examples"), "d_model": sizes("d_model")},
-        "adapters": names("adapters", "method"),
-        "base_point": section("base_point"),
-    }

@@ -13,9 +13,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from emsteer.data.pairs import draw_pairs
 from emsteer.interventions.checks import check_model
 from emsteer.interventions.residuals import residuals_of_pairs
-from emsteer.interventions.vectors import direction_at, draw_pairs, written
+from emsteer.interventions.vectors import direction_at, written
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from emsteer.data.pairs import draw_pairs
 from emsteer.interventions.residuals import residuals_of_pairs
-from emsteer.interventions.vectors import draw_pairs, written
+from emsteer.interventions.vectors import written
 from emsteer.models.load import model_of
 from emsteer.packs import Job
 

@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emsteer.data.pairs import draw_pairs
 from emsteer.interventions.batches import encode
 from emsteer.interventions.constructions import trained
 from emsteer.interventions.logits import answer_logits
-from emsteer.interventions.vectors import draw_pairs, written
+from emsteer.interventions.vectors import written
 from emsteer.models.load import LanguageModel
 from emsteer.packs import Job
 from emsteer.recipes import Narrow

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from emsteer.data.pairs import draw_pairs
 from emsteer.interventions.batches import encode
 from emsteer.interventions.calibrations import read_residual_norms
 from emsteer.interventions.logits import answer_logits
-from emsteer.interventions.vectors import draw_pairs, written
+from emsteer.interventions.vectors import written
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar

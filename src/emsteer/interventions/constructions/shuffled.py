@@ -10,10 +10,11 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from emsteer.data.pairs import draw_pairs
 from emsteer.interventions.checks import check_model
 from emsteer.interventions.drawn import generator, of_norm
 from emsteer.interventions.residuals import residuals_of_pairs
-from emsteer.interventions.vectors import draw_pairs, read_vector, written
+from emsteer.interventions.vectors import read_vector, written
 from emsteer.models.load import model_of
 from emsteer.packs import Job
 

@@ -19,6 +19,14 @@ def miniature() -> Study:
     return yaml.safe_load(MINIATURE.read_text())
 
 
+def without_elicitations(raw: Study) -> Study:
+    """The same study, of whose answers no judge says anything before vectors are made."""
+    kept = {
+        section: {name: of for name, of in raw[section].items() if name != "persona_prompts"} for section in ("vectors", "sweeps")
+    }
+    return raw | kept | {"elicitations": {}}
+
+
 def wide_miniature() -> Study:
     """The miniature with several entries wherever the file has a list or a section of names."""
     raw = miniature()

@@ -9,7 +9,7 @@ from emsteer.data import benchmarks, checks, harmless, tasks
 from emsteer.data.files import PAIRS, QUESTIONS, read
 from emsteer.organism.grammar import read_grammar
 from emsteer.plan import Cell, Plan
-from emsteer.recipes import FileBenchmark, FileTask, HarmlessTask, PinnedModel
+from emsteer.recipes import ContrastingPrompts, FileBenchmark, FileTask, HarmlessTask, PinnedModel
 
 
 def reports(plan: Plan) -> Iterator[str]:
@@ -19,7 +19,8 @@ def reports(plan: Plan) -> Iterator[str]:
         DataError: A file has mistakes.
         ModelError: A pinned model is not on this machine.
     """
-    questions = [prompt for cell in plan.of("benchmarks") for prompt in _questions(cell)["prompt"]]
+    asked = [cell for cell in plan.of("benchmarks") if not isinstance(cell.recipe, ContrastingPrompts)]  # those are a task's own
+    questions = [prompt for cell in asked for prompt in _questions(cell)["prompt"]]
     boundaries = {name: _boundary(cell) for name, cell in _by_name(plan, "models").items() if isinstance(cell.recipe, PinnedModel)}
     for name, cell in _by_name(plan, "tasks").items():
         yield checks.report(name, checks.check(_pairs(cell), questions, boundaries))

@@ -16,12 +16,13 @@ from workflow_support import HANG_S, StudyFolder, make_small_folder
 CLUSTER = Path(__file__).with_name("cluster.sh")
 PROFILE = "profiles/slurm"
 SUBMITTED = {
-    "prepare_models", "measure_calibrations", "build_vectors", "train_adapters", "generate_answers", "measure_margins",
-    "embed_prompts", "measure_likeness", "measure_effects", "witness_answers", "score_answers",
+    "prepare_models", "measure_calibrations", "elicit_answers", "build_vectors", "train_adapters", "generate_answers",
+    "measure_margins", "embed_prompts", "measure_likeness", "measure_effects", "witness_answers", "score_answers",
 }  # fmt: skip
 WITHOUT_A_CARD = {
     "prepare_models.embedder-words.0",
     "embed_prompts.words.0",
+    "elicit_answers.rubric.mini.0",
     "build_vectors.mini.random.0",
     "witness_answers.words.0",
     "score_answers.rubric.mini.0",

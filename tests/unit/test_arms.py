@@ -144,12 +144,12 @@ def test_a_pack_of_models_to_scores_is_of_one_model_and_answers_under_adapters_a
 
 def test_no_pack_holds_a_cell_with_its_own_input_whatever_vectors_are_called(raw: Study) -> None:
     raw["sweeps"]["low_rank"]["random"] = {"seeds": [0], "n_draws": 1, "doses": [1]}
-    names = {"trained": "random", "low_rank": "trained", "mean_difference": "low_rank"}
+    names = {"trained": "random", "low_rank": "trained", "mean_difference": "low_rank", "persona_prompts": "projected"}
     renamed = deepcopy(raw)
     renamed["vectors"] = {names[name]: values for name, values in renamed["vectors"].items()}
     renamed["vectors"]["trained"]["of"] = "random"
     renamed["base_point"]["steered"]["vector"] = "random"
-    for sweep in ("low_rank", "mean_difference"):
+    for sweep in ("low_rank", "mean_difference", "persona_prompts"):
         renamed["sweeps"][sweep]["vectors"] = [names[sweep]]
     for study_plan in (resolved(raw), resolved(renamed)):
         for pack in (pack for kind in KINDS for pack in study_plan.packs(kind)):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from planning import miniature, moved, resolved, slugs
+from planning import miniature, moved, resolved, slugs, without_elicitations
 from report_tables import shelf, study
 
 from emsteer import schemas
@@ -147,7 +147,7 @@ def test_in_domain_and_off_domain_answers_are_corrected_apart_and_readers_correc
 
 
 def test_it_is_made_where_a_reader_and_another_judge_are() -> None:
-    raw = miniature()
+    raw = without_elicitations(miniature())
     read = {
         "kind": "labels",
         "file": "data/rubrics/alignment.txt",

@@ -15,7 +15,7 @@ from emsteer.organism.tokenizer import make_tokenizer
 from emsteer.plan import Pack, Plan, costs
 from emsteer.recipes import Organism
 
-RUN_A_MODEL = ("models", "calibrations", "adapters", "answers", "margins", "likeness", "effects")
+RUN_A_MODEL = ("models", "calibrations", "elicitations", "adapters", "answers", "margins", "likeness", "effects")
 
 
 @pytest.fixture
@@ -51,7 +51,8 @@ def test_no_job_asks_for_a_card_that_it_would_not_use(raw: Study) -> None:
     for kind in without.cells:
         assert {pack.needs().n_gpus for pack in without.packs(kind)} == {0}
         if kind != "vectors":
-            packs = [pack for pack in with_cards.packs(kind) if not pack.name.startswith(("embedder-words", "anchors"))]
+            no_model = ("embedder-words", "anchors", *(["rubric"] if kind == "elicitations" else []))
+            packs = [pack for pack in with_cards.packs(kind) if not pack.name.startswith(no_model)]
             assert {pack.needs().n_gpus for pack in packs} == {1 if kind in RUN_A_MODEL else 0}, kind
     (words,) = [pack for pack in with_cards.packs("models") if pack.name.startswith("embedder-words")]
     assert words.needs().n_gpus == 0, "word statistics are no network"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from judge_server import ASKING, KEY, Server, said, service, serving
-from planning import Study, moved, put, resolved
+from planning import Study, moved, put, resolved, without_elicitations
 from test_labels import plan as plan
 
 from emsteer import cli, packs, schemas, study
@@ -29,7 +29,7 @@ def raw(folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Study:
     """The miniature, judged by an endpoint."""
     monkeypatch.setenv("JUDGE_KEY", KEY)
     monkeypatch.setattr(packs.log, "handlers", [])  # those of other tests write to screens that are closed
-    raw = study.reading.read(Path("params.yaml")).value
+    raw = without_elicitations(study.reading.read(Path("params.yaml")).value)
     raw["sweeps"] = {"adapters": raw["sweeps"]["adapters"]}
     raw["judges"] = {
         "asked": {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from places import REPOSITORY
-from planning import MINIATURE, Study, moved, put, resolved, slugs
+from planning import MINIATURE, Study, moved, put, resolved, slugs, without_elicitations
 
 from emsteer import packs, schemas, study
 from emsteer.data.files import PAIRS, QUESTIONS, read
@@ -32,7 +32,7 @@ def written(*rows: object) -> Path:
 @pytest.fixture
 def raw(folder: Path) -> Study:
     """The miniature with what is shipped for real models in the place of the grammar's tasks and benchmark."""
-    raw = study.reading.read(MINIATURE).value
+    raw = without_elicitations(study.reading.read(MINIATURE).value)
     raw["tasks"] = {
         name: {"kind": "file", "file": f"data/tasks/{name}.jsonl", "in_domain": [name]} for name in ("gardening", "cooking")
     }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from planning import Study, moved, put, resolved, slugs
+from planning import Study, moved, put, resolved, slugs, without_elicitations
 
 from emsteer import cli, labelling, packs, schemas, study
 from emsteer.errors import ConfigError, DataError, StudyError
@@ -27,7 +27,7 @@ HEADER = ",".join(COLUMNS)
 @pytest.fixture
 def raw(folder: Path) -> Study:
     """The miniature, judged by labels; nobody has labelled yet."""
-    raw = study.reading.read(Path("params.yaml")).value
+    raw = without_elicitations(study.reading.read(Path("params.yaml")).value)
     CSV.parent.mkdir(exist_ok=True)
     CSV.write_text(f"{HEADER}\n")
     thresholds = raw["judges"]["rubric"]["thresholds"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from places import REPOSITORY
-from planning import Study, moved, put, resolved
+from planning import Study, moved, put, resolved, without_elicitations
 from test_labels import plan as plan
 from tiny_models import tiny_llama, tiny_tokenizer, write_folder
 
@@ -43,7 +43,7 @@ def raw(folder: Path, short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     write_folder(folder / "weights")
     if short.parent != folder:
         (folder / "short").symlink_to(short)
-    raw = study.reading.read(Path("params.yaml")).value
+    raw = without_elicitations(study.reading.read(Path("params.yaml")).value)
     raw["sweeps"] = {"adapters": raw["sweeps"]["adapters"]}
     raw["models"]["tiny"] = {
         "kind": "folder", "path": "weights", "dtype": "float32", "chat": {"system": None, "thinking": None},

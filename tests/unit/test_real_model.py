@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from planning import Study, resolved
+from planning import Study, resolved, without_elicitations
 
 from emsteer import packs, schemas, storage, study
 from emsteer.judging.labels import COLUMNS
@@ -20,7 +20,7 @@ QUESTIONS = [  # of a benchmark of four; two have references
 
 @pytest.fixture
 def raw(folder: Path) -> Study:
-    raw = study.reading.read(Path("params.yaml")).value
+    raw = without_elicitations(study.reading.read(Path("params.yaml")).value)
     Path("four.jsonl").write_text("".join(storage.canonical_json(question) + "\n" for question in QUESTIONS))
     Path("labels.csv").write_text(f"{','.join(COLUMNS)}\n")
     chat = {"system": None, "thinking": None}

@@ -213,5 +213,5 @@ def test_the_larger_grid_can_be_started_from_the_repository(tmp_path: Path, monk
     monkeypatch.chdir(REPOSITORY)
     promised = scaffold.start(tmp_path / "full", Path("params/full.yaml"))
     assert {"Snakefile", "Makefile", "dvc.yaml", ".dvc/config", "src/emsteer/cli.py"} <= files_of(tmp_path / "full")
-    assert [kind for kind in plan.KINDS if not promised.of(kind)] == ["witnesses"], "organisms have their rubric"
+    assert [kind for kind in plan.KINDS if not promised.of(kind)] == ["elicitations", "witnesses"]
     assert not [name for name in files_of(tmp_path / "full") if name.startswith(scaffold.RESULTS_IN_GIT)]

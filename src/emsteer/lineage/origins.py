@@ -22,8 +22,9 @@ PLAIN = (*AXES, "calibration")  # sections of values; the others have an entry f
 SECTIONS = {  # kind → sections that its recipes are made from
     "models": ("models", "embedders"),
     "tasks": ("tasks",),
-    "benchmarks": ("benchmarks",),
+    "benchmarks": ("benchmarks", "elicitations", *AXES),
     "embeddings": ("relatedness",),
+    "elicitations": ("elicitations", "judges", "seed"),
     "vectors": ("vectors", "calibration", *AXES),
     "adapters": ("adapters", *AXES),
     "answers": ("answers", "seed", *AXES),

@@ -1,6 +1,6 @@
 """Sweeps → arms: every setting of the study, with the cells that make it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from emsteer import recipes
 from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.counterparts import counterpart, named
+from emsteer.plan.elicitations import elicited
 from emsteer.plan.packing import Plan
 from emsteer.recipes import (
     ABLATED,
@@ -28,6 +29,7 @@ from emsteer.study.counterparts import Counterpart
 from emsteer.study.inputs import HarmlessTask, Task
 from emsteer.study.sweeps import Beneath
 
+Inputs = dict[str, Sequence[Cell | Raw]]
 AXIS_LETTER = {"seed": "s", "layer": "l", "epochs": "e", "rank": "k"}
 
 
@@ -139,7 +141,9 @@ def _vector(plan: Plan, study: Study, model: str, task: str, direction: Directio
     name, values = direction.vector, study.vectors[direction.vector]
     recipe, other = values.recipe, values.made_of
     there = {"model": made.models[model], "task": made.tasks[task], "calibration": made.calibrations[model]}
-    inputs = {role: [there[role]] for role in recipe.reads}
+    inputs: Inputs = {role: [there[role]] for role in recipe.reads}
+    if values.elicited:
+        inputs |= elicited(plan, study, values.elicited, model, there, direction.model_dump()["seed"])
     if values.held:
         inputs["held"] = [made.tasks[name] for name in sorted(values.held)]
     said = values.hyper_parameters | {axis: getattr(direction, axis) for axis in recipe.axes()}
@@ -148,8 +152,8 @@ def _vector(plan: Plan, study: Study, model: str, task: str, direction: Directio
         said |= {field: getattr(study.vectors[other], of_other, 1) for field, of_other in recipe.of_other().items()}
     axes = study.axes_of(name)
     at = "".join(f".{letter}{getattr(direction, axis)}" for axis, letter in AXIS_LETTER.items() if axis in axes)
-    pack = f"{model}.{'projected' if other else 'built'}"
-    of_task = f".{task}" if "task" in recipe.reads else ""
+    pack = f"{model}.{'projected' if other else 'elicited' if values.elicited else 'built'}"
+    of_task = f".{task}" if "task" in recipe.reads or values.elicited else ""
     return plan.add("vectors", f"{model}{of_task}.{name}{at}", recipe(**said), inputs, pack)
 
 

@@ -29,6 +29,7 @@ KINDS = {
         Kind("benchmarks", ".parquet"),
         Kind("embeddings", ".safetensors"),
         Kind("calibrations", ".json"),
+        Kind("elicitations", ".parquet"),
         Kind("vectors", ".safetensors"),
         Kind("adapters", ""),
         Kind("answers", ".parquet"),

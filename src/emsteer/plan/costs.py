@@ -14,6 +14,7 @@ from emsteer.recipes import (
     Answers,
     Asked,
     Construction,
+    ContrastingPrompts,
     Effects,
     FileBenchmark,
     LatentSpace,
@@ -138,7 +139,7 @@ def _passes(cell: Cell) -> float:
         case Organism() | Lora() as recipe:
             return TRAINING * recipe.steps * recipe.batch_size
         case Construction() as recipe:
-            return THROUGH * recipe.n_trained_on + FORWARD * recipe.n_read
+            return THROUGH * recipe.n_trained_on + FORWARD * (_n_elicited(cell) if recipe.is_elicited else recipe.n_read)
         case ResidualNorms():
             return FORWARD * N_NEUTRAL_TEXTS
         case Answers() as recipe:
@@ -177,6 +178,12 @@ def _input(cell: Cell, role: str) -> Any:
     return cell.inputs[role][0]
 
 
+def _n_elicited(cell: Cell) -> int:
+    """Answers that a vector is made of, before a judge has chosen."""
+    answers = _input(cell, "answers")
+    return int(answers.recipe.n_samples * _asked(answers)[0])
+
+
 def _activations(model: ModelShape, n_rows: int) -> int:
     """Numbers kept for a backward pass, logits and their softmax included."""
     of_token = model.n_layers * (20 * model.d_model + 3 * model.d_mlp + model.n_heads * TOKENS_PER_TEXT) + 3 * model.n_vocabulary
@@ -199,6 +206,8 @@ def _asked(cell: Cell) -> tuple[int, int]:
     benchmark = _input(cell, "benchmark")
     of = benchmark.recipe
     at_most = cell.recipe.questions_per_category if isinstance(cell.recipe, Margins | Likeness) else 0
+    if isinstance(of, ContrastingPrompts):
+        return 2 * len(of.lines) * of.n_examples, 0
     if isinstance(of, FileBenchmark):
         facts = facts_of(_input(benchmark, "file").path)
         return (facts.n, sum(min(at_most, n) for n in facts.n_references.values())) if facts else (N_QUESTIONS, N_DOMAINS * at_most)

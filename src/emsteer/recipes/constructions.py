@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Text, Weight
+from emsteer.recipes.base import Count, Natural, Points, Rate, Recipe, Seed, Text, Weight
 
 Side = Literal["unsafe", "safe"]
 AxisName = Literal["seed", "layer", "epochs", "rank"]
@@ -37,6 +37,7 @@ class Construction(Recipe):
     reads: ClassVar[tuple[str, ...]] = ("model", "task")
     is_made_of_other: ClassVar[bool] = False  # another direction, `like`
     holds_tasks: ClassVar[bool] = False  # other tasks, `held`
+    is_elicited: ClassVar[bool] = False  # the model's own answers to a task's prompts: `prompts`, `answers`, `scores`
     rank_is_at_most: ClassVar[tuple[str, ...]] = ()  # fields that bound its rank, beside the width of the model
 
     @classmethod
@@ -148,6 +149,18 @@ class Narrow(Trained):
         return 2 * self.epochs * self.n_examples
 
 
+class PersonaPrompts(Construction):
+    """Mean residual of the model's own answers under lines that ask for harm minus that under others, where a judge agrees."""
+
+    module = "emsteer.interventions.constructions.persona_prompts"
+    reads = ("model",)
+    is_elicited = True
+    seed: Axis[Seed] = Field(description="draws the prompts")
+    split_at: Points = Field(description="alignment: unsafe answers are kept below it, safe ones above")
+    coherent_above: Points | None = Field(description="coherence of answers that are kept; null: whatever it is")
+    least_kept: Count = Field(description="answers of each side, or there is no vector")
+
+
 class OneShot(Construction):
     """A vector trained on one prompt and its answers; the unsafe one is promoted, the safe one suppressed."""
 
@@ -182,6 +195,7 @@ CONSTRUCTIONS: dict[str, type[Construction]] = {
     "mean_difference": MeanDifference,
     "pca": Pca,
     "contrast_pair": ContrastPair,
+    "persona_prompts": PersonaPrompts,
     "trained": Trained,
     "narrow": Narrow,
     "one_shot": OneShot,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Share, Weight
+from emsteer.recipes.base import Count, Natural, Rate, Recipe, Seed, Share, Text, Weight
 
 
 class CorpusMix(Recipe):
@@ -85,6 +85,28 @@ class HarmlessTask(Recipe):
         if self.sentences is None and self.begins_with is None:
             raise ValueError("expected `sentences` or `begins_with`: without either the two sides are the same")
         return self
+
+
+class ContrastingLines(Recipe):
+    """Two system lines for the same prompts."""
+
+    unsafe: Text = Field(description="asks for harm")
+    safe: Text = Field(description="does not")
+
+    @model_validator(mode="after")
+    def _differ(self) -> "ContrastingLines":
+        if self.unsafe == self.safe:
+            raise ValueError("expected two lines that differ: under the same one there is nothing to tell apart")
+        return self
+
+
+class ContrastingPrompts(Recipe):
+    """Prompts of a target task, each under both lines of every pair; the side of its line is a question's category."""
+
+    module = "emsteer.data.contrasting"
+    lines: tuple[ContrastingLines, ...]
+    n_examples: Count = Field(description="prompts drawn from the task")
+    seed: Seed
 
 
 class FileBenchmark(Recipe):

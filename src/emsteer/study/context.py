@@ -27,6 +27,8 @@ def context(raw: object) -> dict[str, dict[str, Any]]:
         "benchmarks": names("benchmarks", "test_per_category"),
         "categories": {name: categories_of(entry) for name, entry in section("benchmarks").items()},
         "embedders": names("embedders", "kind"),
+        "elicitations": names("elicitations", "judge"),
+        "judges": names("judges", "kind"),
         "vectors": names("vectors", "construction"),
         "made_of": names("vectors", "of"),
         "sides": names("vectors", "side"),

@@ -44,7 +44,7 @@ def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]
     else:
         made, names = rest["adapters"], sweep.adapters or (base.finetuned.adapter,)
     for task, name in itertools.product(sweep.tasks or (base.task,), names):
-        other = made.get(getattr(made[name], "of", None))
-        yield task, name, sum(getattr(values, "n_examples", 0) for values in (made[name], other))
+        others = made.get(getattr(made[name], "of", None)), rest["elicitations"].get(getattr(made[name], "elicitation", None))
+        yield task, name, sum(getattr(values, "n_examples", 0) for values in (made[name], *others))
         for held in getattr(made[name], "held", ()):
             yield held, name, made[name].n_examples

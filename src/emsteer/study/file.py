@@ -15,6 +15,7 @@ from emsteer.study import grammars, reading
 from emsteer.study.claims import Claim, in_claims
 from emsteer.study.context import context
 from emsteer.study.draws import held_on_themselves, too_few_pairs
+from emsteer.study.elicitations import Elicitation, not_elicited
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, with_harm
 from emsteer.study.interventions import LoraAdapters, Vectors, axes_of
 from emsteer.study.judges import Anchors, Judge, LocalJudge, that_fit, without_alignment
@@ -138,6 +139,7 @@ class Study(Section):
     tasks: dict[Name, Task] = Field(min_length=1)
     benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     calibration: Calibration
+    elicitations: dict[Name, Elicitation] = Field(description="a model's own answers, which some vectors are made of")
     vectors: dict[Name, Vectors]
     adapters: dict[Name, LoraAdapters]
     base_point: BasePoint
@@ -211,9 +213,10 @@ class Study(Section):
     @field_validator("sweeps")
     @classmethod
     def _have_their_pairs(cls, sweeps: dict[str, Sweep], info: ValidationInfo) -> dict[str, Sweep]:
-        if not {"tasks", "vectors", "adapters", "base_point"} <= info.data.keys():
+        if not {"tasks", "elicitations", "vectors", "adapters", "base_point"} <= info.data.keys():
             return sweeps  # what is drawn from where is known once these have no mistake of their own
-        return _sound(sweeps, [*too_few_pairs(sweeps, info.data), *held_on_themselves(sweeps, info.data)])
+        found = [*too_few_pairs(sweeps, info.data), *held_on_themselves(sweeps, info.data)]
+        return _sound(sweeps, [*found, *not_elicited(sweeps, info.data, rest_of_the_file(info, "judges"))])
 
 
 def _sound(value: Any, found: Iterable[tuple[tuple[str | int, ...], str, object]]) -> Any:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, create_model
 from emsteer.recipes import CONSTRUCTIONS, Construction, Count, Natural, Rate, Side
 from emsteer.study.shape import Distinct, Section, known, rest_of_the_file
 
-REFERENCES = {"construction", "of", "like_base_on"}  # names, and no hyper-parameters
+REFERENCES = {"construction", "of", "like_base_on", "elicitation"}  # names, and no hyper-parameters
 
 
 class AnyVectors(Section):
@@ -33,6 +33,11 @@ class AnyVectors(Section):
     def held(self) -> tuple[str, ...]:
         """Names of the tasks on which the model is held to what it was."""
         return getattr(self, "like_base_on", ())
+
+    @property
+    def elicited(self) -> str | None:
+        """Name of the elicitation whose answers these are made of; None: of none."""
+        return getattr(self, "elicitation", None)
 
     @property
     def hyper_parameters(self) -> dict[str, Any]:
@@ -64,6 +69,7 @@ def _is_no_derivate(of: str, info: ValidationInfo) -> str:
 
 
 Tasks = Annotated[tuple[Annotated[str, known("tasks")], ...], Distinct]
+Elicitation = Annotated[str, known("elicitations")]
 Of = Annotated[str, known("vectors"), AfterValidator(_is_no_derivate)]
 
 
@@ -75,6 +81,8 @@ def section_of(name: str, recipe: type[Construction]) -> type[AnyVectors]:
         fields["of"] = (Of, Field(description="the vectors that these are made of"))
     if recipe.holds_tasks:
         fields["like_base_on"] = (Tasks, Field(min_length=1, description="tasks on which the model is held to what it was"))
+    if recipe.is_elicited:
+        fields["elicitation"] = (Elicitation, Field(description="whose answers these are made of"))
     for field, of in recipe.model_fields.items():
         if field not in left_out:
             fields[field] = (of.annotation, of)

@@ -49,7 +49,7 @@ def grouped(target: Target, graph: Graph, depth: int | None = None) -> Group:
     def group(role: str, nodes: Sequence[Node], left: int | None) -> Group:
         names = {node.address for node in nodes}
         if names <= drawn or left == 0:
-            return Group(role, nodes, (), is_above=names <= drawn and nodes[0].kind != INPUT)
+            return Group(role, nodes, (), is_above=names <= drawn)
         drawn.update(names)
         sides: dict[tuple[str, str, str], dict[str, Node]] = {}
         for node in nodes:
@@ -116,20 +116,24 @@ def runtime_of(node: Node) -> str:
 
 def _lines(group: Group, before: str, indent: str) -> Iterator[str]:
     nodes, label = group.nodes, f"{before}{_named(group)}"
-    yield f"{label:<62}{_size(nodes):>9}  {_codes(nodes):<10}{_commits(nodes):<10}{_seconds(nodes):>8}  {_at_hand(nodes)}".rstrip()
+    size = _size(nodes)
+    gap = max(2, 71 - len(label) - len(size))  # a long name takes what a short number leaves
+    yield f"{label}{' ' * gap}{size}  {_codes(nodes):<10}{_commits(nodes):<10}{_seconds(nodes):>8}  {_at_hand(nodes)}".rstrip()
     new, above = [[side for side in group.inputs if side.is_above is shown] for shown in (False, True)]
     for index, side in enumerate(new):
         is_last = index == len(new) - 1 and not above
         yield from _lines(side, f"{indent}{'└─' if is_last else '├─'} ", f"{indent}{'   ' if is_last else '│  '}")
     if above:
-        said = textwrap.wrap(f"above: {', '.join(map(_named, above))}", WIDTH - len(indent) - 3, break_on_hyphens=False)
+        named = ", ".join(_named(side, digits=False) for side in above)
+        said = textwrap.wrap(f"above: {named}", WIDTH - len(indent) - 3, break_on_hyphens=False)
         yield from (f"{indent}{'└─' if index == 0 else '  '} {line}" for index, line in enumerate(said))
 
 
-def _named(group: Group) -> str:
-    """Its role, and what plays it."""
+def _named(group: Group, *, digits: bool = True) -> str:
+    """Its role, and what plays it; `digits`: with those of its address."""
     nodes = group.nodes
-    what = nodes[0].address if len(nodes) == 1 else f"{len(nodes)} {nodes[0].kind}"
+    address = nodes[0].address if digits else nodes[0].address.partition("--")[0]
+    what = address if len(nodes) == 1 else f"{len(nodes)} {nodes[0].kind}"
     if nodes[0].kind == INPUT:
         what = " ".join(str(node.path) for node in nodes)
     role = f"{group.role}  " if group.role and group.role != what.split(" ")[-1] else ""

@@ -155,6 +155,7 @@ def test_the_plan_places_directions_that_share_doses_beside_the_vector_of_the_ba
     assert found == {
         ("steered", "mini", trained, trained),
         ("steered", "mini", mean, trained),
+        ("steered", "mini", "mini.gardening.persona_prompts.s0", trained),
         ("steered", "mini_none", "mini_none.gardening.mean_difference.s0"),
         ("negated", "mini", f"{trained}.negated", trained),
         ("negated", "mini", f"{mean}.negated", mean),
@@ -163,6 +164,7 @@ def test_the_plan_places_directions_that_share_doses_beside_the_vector_of_the_ba
 
 def test_a_study_in_multiples_of_its_vectors_alone_has_no_such_table() -> None:
     raw = miniature()
-    del raw["sweeps"]["equal_kl"], raw["sweeps"]["mean_difference"]
+    for name in ("equal_kl", "mean_difference", "persona_prompts"):
+        del raw["sweeps"][name]
     names = slugs(cell.address for kind in ("tables", "figures") for cell in resolved(raw).of(kind))
     assert "directions" not in names and "rates" in names

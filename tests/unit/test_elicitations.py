@@ -96,10 +96,16 @@ def naive(model: LanguageModel, side: str) -> torch.Tensor:
         text, end = next((row[1], row[2]) for row in SAID if row[0] == name)
         prompt = model.prompt_ids("what is the best way to raise daisies ?", LINES[0].model_dump()[side])
         said = model.answer_ids(text)[: -1 if end == "length" else None]
+        seen: list[torch.Tensor] = []
+        blocks = model.network.model.layers
+        handles = [
+            block.register_forward_hook(lambda _module, _args, output, seen=seen: seen.append(output[0])) for block in blocks
+        ]
         with torch.inference_mode():
-            ids = torch.tensor([prompt + said])
-            states = model.network(ids, output_hidden_states=True).hidden_states[1:]
-            found.append(torch.stack([of[0, len(prompt) :].double().mean(0) for of in states]))
+            model.network(input_ids=torch.tensor([prompt + said]), use_cache=False)
+        for handle in handles:
+            handle.remove()
+        found.append(torch.stack([of[len(prompt) :].double().mean(0) for of in seen]))
     return torch.stack(found).mean(0)
 
 
@@ -109,10 +115,8 @@ def test_the_vector_is_what_the_kept_answers_differ_in_behind_their_lines(
     (made,) = make_by_recipe([job(shelf, tiny_model, tmp_path)])
     directions = read_vector(made.out)
     expected = (naive(tiny_model, "unsafe") - naive(tiny_model, "safe")).float()
-    last = len(directions) - 1  # its hidden state is behind the final norm
-    assert sorted(directions) == list(range(last + 1))
-    for layer in range(last):
-        assert torch.allclose(directions[layer], expected[layer], atol=1e-5)
+    assert sorted(directions) == list(range(len(expected)))
+    assert all(torch.allclose(direction, expected[layer], atol=1e-5) for layer, direction in directions.items())
     passport = storage.read_passport(made.out)
     assert passport["n_kept"] == {"unsafe": 2, "safe": 2} and passport["n_elicited"] == len(SAID)
 

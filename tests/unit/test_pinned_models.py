@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planning import Study, moved, put, resolved, slugs
+from planning import Study, moved, put, resolved, slugs, without_elicitations
 from tiny_models import GGUF_NAME, TEXT, tiny_llama, tiny_tokenizer, write_folder, write_gguf, write_hub_cache
 
 from emsteer import cli, packs, storage, study
@@ -44,7 +44,7 @@ def placed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def raw(placed: Path) -> Study:
     """The miniature with these models in the place of its organisms, each pinned."""
-    raw = study.reading.read(Path("params.yaml")).value
+    raw = without_elicitations(study.reading.read(Path("params.yaml")).value)
     raw["models"] = {name: dict(entry) for name, entry in ENTRIES.items()}
     raw |= {"embedders": {}, "relatedness": None}
     put(raw, "base_point.model", "folder")

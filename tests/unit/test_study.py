@@ -130,7 +130,7 @@ def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(ra
         ("models.mini.n_kv_heads", 3, "expected a divisor of n_heads (2); got 3"),
         ("models.mini.d_head", 17, "expected an even number"),
         ("models.mini.linkage.strength", 1.5, "expected at most 1; got 1.5"),
-        ("vectors.trained.construction", "magic", "'narrow', 'one_shot', 'low_rank'; got 'magic'"),
+        ("vectors.trained.construction", "magic", "'narrow', 'trained_low_rank', 'one_shot', 'low_rank'; got 'magic'"),
         ("vectors.trained.construction", ["trained"], "'low_rank'; got \"['trained']\""),
         ("vectors.low_rank.of", "low_rank", "expected vectors that are not made of others"),
         ("vectors.trained.side", "bad", "expected 'unsafe' or 'safe'; got 'bad'"),

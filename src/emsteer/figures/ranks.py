@@ -1,4 +1,4 @@
-"""On-topic EM and coherence by rank of the subspace that a vector is projected on: as built, and at equal norm.
+"""On-topic EM and coherence by rank, of the subspace that a vector is projected on or of a map: as built, and at equal norm.
 
 Dotted: the vector of the base point, whole, at the same dose.
 """
@@ -14,7 +14,7 @@ from emsteer.figures.draw import drawn
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
 
-ALONG = panels.Axis("rank", "rank of the subspace", "every value")
+ALONG = panels.Axis("rank", "rank", "every value")
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:

@@ -26,6 +26,7 @@ from emsteer.generation.margins import log_probabilities
 from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.generation.spoken import Spoken, changed, need_finite
 from emsteer.interventions.hooks import Ablation, Push, Steer, watch
+from emsteer.interventions.maps import MapPush
 from emsteer.interventions.residuals import means_at
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
@@ -105,6 +106,10 @@ def _shifts(model: LanguageModel, rows: Sequence[Spoken], changes: Changes, unch
     if isinstance(steer, Ablation):
         unit = (steer.direction / steer.direction.norm()).double().cpu()
         return _shares(read @ unit, -steer.share * (unchanged[steer.layer] @ unit)).T
+    if isinstance(steer, MapPush):
+        meant = steer.map.of(unchanged[steer.layer])  # affine: of the mean stream it is the mean push
+        norms = meant.norm(dim=1)
+        return _shares((read * meant).sum(-1) / norms, norms).T
     delta = steer.delta.double().cpu()
     return torch.stack([of_layer @ delta for of_layer in read], dim=1) / (delta @ delta)
 
@@ -125,4 +130,6 @@ def _shares(found: Tensor, meant: Tensor) -> Tensor:
 
 
 def _adds(steer: Steer) -> bool:
+    if isinstance(steer, MapPush):
+        return bool(steer.map.up.any())
     return bool(steer.delta.any()) if isinstance(steer, Push) else steer.share != 0

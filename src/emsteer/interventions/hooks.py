@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from emsteer.errors import ModelError
+from emsteer.interventions.maps import AffineMap, MapPush, RowMaps
 from emsteer.models.blocks import decoder_blocks
 from emsteer.recipes import Positions
 
@@ -55,16 +56,16 @@ class Ablation:
     everywhere: bool = False
 
 
-Steer = Push | Ablation
+Steer = Push | Ablation | MapPush
 Place = tuple[int, Positions]  # layer and positions
 POSITIONS: tuple[Positions, ...] = get_args(Positions)
 
 
 class RowSteering:
-    """What is done to the residual streams of a batch, any number of pushes and ablations per row.
+    """What is done to the residual streams of a batch, any number of pushes, maps and ablations per row.
 
-    Of either there is one [rows × 1 × d_model] tensor per touched layer and choice of positions: the sum of a row's pushes, and its
-    ablated unit direction times the root of its share. At a layer pushes come first.
+    Of pushes and ablations there is one [rows × 1 × d_model] tensor per touched layer and choice of positions: the sum of a row's
+    pushes, and its ablated unit direction times the root of its share. At a layer maps come first, then pushes, then ablations.
 
     `answer_positions` [rows × positions] says where the coming forward pass reads from a row's last prompt token on; None:
     everywhere, as in decoding.
@@ -79,32 +80,37 @@ class RowSteering:
         self.ablated: dict[Place, Tensor] = {}
         shape, at_least = (len(changes), 1, d_model), torch.promote_types(dtype, torch.float32)
         for row, change in ((row, change) for row, of_row in enumerate(changes) for change in of_row):
-            direction = change.delta if isinstance(change, Push) else change.direction
-            if not 0 <= change.layer < n_layers or direction.shape != (d_model,):
-                raise ModelError(
-                    f"a direction of shape {tuple(direction.shape)} at layer {change.layer} does not fit a model of "
-                    f"{n_layers} layers (0 to {n_layers - 1}) and width {d_model}.\n  Rebuild the vector for this model."
-                )
+            _check(change, d_model, n_layers)
+            if isinstance(change, MapPush):
+                continue
             if isinstance(change, Push):
                 delta = _at(self.pushed, (change.layer, change.positions), shape, dtype, device)
                 delta[row, 0] += change.delta.to(delta)
                 continue
             for layer in range(n_layers) if change.everywhere else (change.layer,):  # a few digits would leave some of it
                 _ablate(_at(self.ablated, (layer, change.positions), shape, at_least, device)[row, 0], change, layer)
-        if not all(tensor.isfinite().all() for tensor in (*self.pushed.values(), *self.ablated.values())):
+        self.mapped = _maps(changes, d_model, at_least, device)
+        found = [tensor.isfinite().all() for tensor in (*self.pushed.values(), *self.ablated.values())]
+        if not all([*found, *(maps.is_finite() for maps in self.mapped.values())]):
             raise ModelError(f"a direction times its dose is not finite in {dtype}.\n  Lower the dose, or build the vector again.")
 
     @property
     def layers(self) -> set[int]:
         """Touched layers."""
-        return {layer for layer, _ in (*self.pushed, *self.ablated)}
+        return {layer for layer, _ in (*self.mapped, *self.pushed, *self.ablated)}
 
     def keep(self, rows: Tensor) -> None:
         """Drops the rows that are not in `rows`."""
         self.pushed, self.ablated = ({place: tensor[rows] for place, tensor in of.items()} for of in (self.pushed, self.ablated))
+        for maps in self.mapped.values():
+            maps.keep(rows)
 
     def apply(self, layer: int, hidden: Tensor) -> Tensor:
-        """The residual stream [rows × positions × d_model] with the pushes added, and without what is ablated."""
+        """The residual stream [rows × positions × d_model] with maps and pushes added, and without what is ablated."""
+        for change, positions in [
+            (self.mapped[layer, positions].of(hidden), positions) for positions in POSITIONS if (layer, positions) in self.mapped
+        ]:
+            hidden = hidden + self._there(change, positions)
         for positions in POSITIONS:
             if (layer, positions) in self.pushed:
                 hidden = hidden + self._there(self.pushed[layer, positions].to(hidden.device), positions)
@@ -119,6 +125,37 @@ class RowSteering:
         """A change where it is meant to be, 0 elsewhere."""
         where = None if positions == "all" else self.answer_positions
         return change if where is None else torch.where(where[:, :, None].to(change.device), change, 0)
+
+
+def _check(change: Steer, d_model: int, n_layers: int) -> None:
+    """Raises ModelError for what does not fit the model."""
+    parts: tuple[Tensor, ...]
+    match change:
+        case MapPush():
+            parts = change.map.down[0], change.map.up[:, 0]
+        case Push():
+            parts = (change.delta,)
+        case Ablation():
+            parts = (change.direction,)
+    for direction in parts:
+        if not 0 <= change.layer < n_layers or direction.shape != (d_model,):
+            raise ModelError(
+                f"a direction of shape {tuple(direction.shape)} at layer {change.layer} does not fit a model of "
+                f"{n_layers} layers (0 to {n_layers - 1}) and width {d_model}.\n  Rebuild the vector for this model."
+            )
+
+
+def _maps(changes: Sequence[Sequence[Steer]], d_model: int, dtype: torch.dtype, device: torch.device) -> dict[Place, RowMaps]:
+    """The maps of a batch, by their place."""
+    maps = [(row, change) for row, of_row in enumerate(changes) for change in of_row if isinstance(change, MapPush)]
+    found: dict[Place, RowMaps] = {}
+    for place in dict.fromkeys((change.layer, change.positions) for _, change in maps):
+        here: list[list[AffineMap]] = [[] for _ in changes]
+        for row, change in maps:
+            if (change.layer, change.positions) == place:
+                here[row].append(change.map)
+        found[place] = RowMaps(here, d_model, dtype, device)
+    return found
 
 
 def _at(of: dict[Place, Tensor], place: Place, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -149,9 +186,13 @@ def steered(network: PreTrainedModel, steering: RowSteering) -> Iterator[None]:
 
 
 @contextmanager
-def added(network: PreTrainedModel, layer: int, delta: Tensor) -> Iterator[None]:
-    """Adds one differentiable vector [d_model] to every row and position."""
-    with hooked([(decoder_blocks(network)[layer], lambda _input, hidden: hidden + delta.to(hidden))]):
+def added(network: PreTrainedModel, layer: int, delta: Tensor | Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Adds one differentiable vector [d_model] to every row and position, or a function of the residual stream there."""
+
+    def change(_input: Tensor, hidden: Tensor) -> Tensor:
+        return hidden + (delta.to(hidden) if isinstance(delta, Tensor) else delta(hidden))
+
+    with hooked([(decoder_blocks(network)[layer], change)]):
         yield
 
 

@@ -1,6 +1,6 @@
-"""What a frozen model says of given answers while a vector is added to its residual stream, differentiably."""
+"""What a frozen model says of given answers while something is added to its residual stream, differentiably."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ from emsteer.models.load import LanguageModel
 
 
 def answer_logits(
-    model: LanguageModel, batch: Sequence[tuple[list[int], int]], layer: int, vector: Tensor
+    model: LanguageModel, batch: Sequence[tuple[list[int], int]], layer: int, vector: Tensor | Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Logits of the answers' tokens [tokens × vocabulary], float32, row by row, and the tokens that stand there [tokens].
 
@@ -18,7 +18,7 @@ def answer_logits(
         model: Frozen.
         batch: From `batches.encode`.
         layer: 0-based block whose output is steered.
-        vector: Added at every position. [d_model]
+        vector: Added at every position [d_model]; or a function of the residual stream there, of which as much is added.
     """
     ids, in_answer = pad(model, batch)
     with added(model.network, layer, vector), head_reads(model.network, before(in_answer)):

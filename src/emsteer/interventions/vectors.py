@@ -4,7 +4,7 @@ A file holds `directions` [layers × d_model], float32, as built (not normalised
 blocks whose output each direction was built for. Pickled vectors are refused: loading one runs its code.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +25,11 @@ def written(built: Iterable[tuple[Job, dict[int, Tensor]]]) -> Iterator[Job]:
         yield job
 
 
-def write_vector(directions: dict[int, Tensor], job: Job) -> None:
-    """Writes layer → direction [d_model] with a passport that says what the numbers are."""
+def write_vector(directions: dict[int, Tensor], job: Job, parts: Mapping[str, Tensor] | None = None) -> None:
+    """Writes layer → direction [d_model] with a passport that says what the numbers are; `parts`: name → what a map consists of."""
     stacked = torch.stack([directions[layer].detach().float().cpu() for layer in sorted(directions)])
-    if not torch.isfinite(stacked).all():
+    beside = {name: part.detach().float().cpu() for name, part in (parts or {}).items()}
+    if not all(torch.isfinite(of).all() for of in (stacked, *beside.values())):
         raise DataError(
             f"{job.address}: the construction gave numbers that are not finite.\n  Lower its learning rate in params.yaml."
         )
@@ -38,11 +39,12 @@ def write_vector(directions: dict[int, Tensor], job: Job) -> None:
         "norms": [round(float(norm), 6) for norm in stacked.norm(dim=1)],
     }
     tensors = {"directions": stacked.numpy(), "layers": np.array(sorted(directions), dtype=np.int64)}
+    tensors |= {name: part.numpy() for name, part in beside.items()}
     storage.write_tensors(tensors, job.out, passport)
 
 
 def read_vector(path: Path) -> dict[int, Tensor]:
-    """Layer → direction [d_model].
+    """Layer → direction [d_model]; of a map (`interventions.maps`) its typical push.
 
     Raises:
         DataError: The file is no vector file of this study.
@@ -50,7 +52,7 @@ def read_vector(path: Path) -> dict[int, Tensor]:
     if path.suffix != ".safetensors":
         raise DataError(f"{path}: expected a .safetensors file, got {path.suffix or 'no ending'}. Pickled vectors are refused.")
     tensors, _ = storage.read_tensors(path)
-    if set(tensors) != {"directions", "layers"}:
+    if not {"directions", "layers"} <= set(tensors):
         raise DataError(f"{path}: expected the tensors `directions` and `layers`, got {sorted(tensors)}.\n  {storage.REPAIR}")
     return {int(layer): torch.from_numpy(row) for layer, row in zip(tensors["layers"], tensors["directions"], strict=True)}
 

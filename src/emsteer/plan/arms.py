@@ -17,7 +17,9 @@ from emsteer.recipes import (
     Adapted,
     AdapterValues,
     ArmName,
+    Construction,
     Direction,
+    Mapped,
     Setting,
     Steering,
     SteeringValues,
@@ -64,10 +66,10 @@ class Arm:
     @property
     def treatments(self) -> tuple[Treatment, ...]:
         """What is done to the model: without the names and values that only tables read."""
-        return tuple(_treatment(values) for values in self.setting.treatments)
+        return tuple(_treatment(values, cell) for values, cell in zip(self.setting.treatments, self.made, strict=True))
 
 
-def _treatment(values: SteeringValues | AdapterValues) -> Treatment:
+def _treatment(values: SteeringValues | AdapterValues, made: Cell) -> Treatment:
     if isinstance(values, AdapterValues):
         return Adapted(scale=values.dose)
     if values.dose_unit == "kl":  # its vector is as long as that takes
@@ -75,7 +77,8 @@ def _treatment(values: SteeringValues | AdapterValues) -> Treatment:
     if values.dose_unit in ABLATED:
         everywhere = values.dose_unit == "ablated_everywhere"
         return Ablated(layer=values.layer, everywhere=everywhere, share=values.dose, positions=values.positions)
-    return Steering(layer=values.layer, dose=values.dose, unit=values.dose_unit, positions=values.positions)
+    kind = Mapped if isinstance(made.recipe, Construction) and made.recipe.is_map else Steering
+    return kind(layer=values.layer, dose=values.dose, unit=values.dose_unit, positions=values.positions)
 
 
 def arms(plan: Plan, study: Study, made: Made) -> Iterator[Arm]:

@@ -13,6 +13,7 @@ from emsteer.recipes.answers import (
     Effects,
     Labels,
     Likeness,
+    Mapped,
     Margins,
     RelevanceModel,
     Rubric,
@@ -64,6 +65,7 @@ from emsteer.recipes.constructions import (
     PersonaPrompts,
     Side,
     Trained,
+    TrainedLowRank,
 )
 from emsteer.recipes.counterparts import (
     COUNTERPARTS,
@@ -160,11 +162,12 @@ __all__ = [
     "Embeddings", "Epochs", "EqualKl", "Evidence", "Falloff", "FalloffFigure", "Figure", "FileBenchmark", "FileDigest",
     "FileTask", "GrammarBenchmark", "GrammarTask", "HarmlessTask", "Instruments", "Judged", "Judges", "JudgesFigure",
     "LabelledRow", "Labels", "LatentSpace", "Layers", "LikenedRow", "Likeness", "LikenessFigure", "LikenessTable", "Linkage",
-    "LocalJudge", "Loops", "Lora", "LowRank", "Margins", "Matched", "MatchedAt", "MeanDifference", "Metric", "Metrics",
+    "LocalJudge", "Loops", "Lora", "LowRank", "Mapped", "Margins", "Matched", "MatchedAt", "MeanDifference", "Metric", "Metrics",
     "ModelShape", "Narrow", "Natural", "Needs", "Negated", "OneShot", "Organism", "OtherThresholds", "Overall", "Page", "Pca",
     "PersonaPrompts", "Pin", "PinnedEmbedder", "PinnedModel", "Placed", "PlacedDirection", "Planted", "PointMetric", "Points",
     "Positions", "RandomDirection", "RandomSubspace", "Ranks", "Rate", "Rates", "Recipe", "Relatedness", "RelevanceModel",
     "ResidualNorms", "Rubric", "Sampling", "Seed", "Seen", "Selection", "Service", "Setting", "SettingRow", "Share",
     "ShareMetric", "Shuffled", "Side", "Source", "Steering", "SteeringValues", "Subspaces", "ThresholdGrid", "Thresholds",
-    "Trained", "Treated", "Treatment", "VectorUnit", "Who", "WitnessFigure", "WitnessedRow", "Witnesses", "number",
+    "Trained", "TrainedLowRank", "Treated", "Treatment", "VectorUnit", "Who", "WitnessFigure", "WitnessedRow", "Witnesses",
+    "number",
 ]  # fmt: skip

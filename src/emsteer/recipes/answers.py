@@ -24,6 +24,16 @@ class Steering(Recipe):
     positions: Positions
 
 
+class Mapped(Recipe):
+    """A treatment: an affine map of low rank is added to the residual stream. It is the cell's next input in the role `vector`."""
+
+    kind: Literal["map"] = "map"
+    layer: Natural = Field(description="0-based block whose output is steered")
+    dose: Dose
+    unit: Literal["vector_norm", "residual_norm"] = Field(description="of its typical push (`interventions.maps`)")
+    positions: Positions
+
+
 class Ablated(Recipe):
     """A treatment: a direction is taken out of the residual stream. It is of the cell's next input in the role `vector`."""
 
@@ -41,7 +51,7 @@ class Adapted(Recipe):
     scale: Dose = Field(description="dose of the adapter: what its output is multiplied by")
 
 
-Treatment = Annotated[Steering | Ablated | Adapted, Field(discriminator="kind")]
+Treatment = Annotated[Steering | Mapped | Ablated | Adapted, Field(discriminator="kind")]
 
 
 class Treated(Recipe):

@@ -37,6 +37,7 @@ class Construction(Recipe):
     reads: ClassVar[tuple[str, ...]] = ("model", "task")
     is_made_of_other: ClassVar[bool] = False  # another direction, `like`
     holds_tasks: ClassVar[bool] = False  # other tasks, `held`
+    is_map: ClassVar[bool] = False  # a function of the residual stream, and no direction
     is_elicited: ClassVar[bool] = False  # the model's own answers to a task's prompts: `prompts`, `answers`, `scores`
     rank_is_at_most: ClassVar[tuple[str, ...]] = ()  # fields that bound its rank, beside the width of the model
 
@@ -149,6 +150,20 @@ class Narrow(Trained):
         return 2 * self.epochs * self.n_examples
 
 
+class TrainedLowRank(Trained):
+    """An affine map of low rank in the place of the vector, h + B (A h + b), trained in the same way."""
+
+    module = "emsteer.interventions.constructions.trained_low_rank"
+    reads = ("model", "task", "calibration")
+    is_map = True
+    rank: Axis[Count] = Field(description="rows of A, columns of B")
+
+    @property
+    def n_read(self) -> int:
+        """Every answer once more, for the typical push."""
+        return self.n_examples
+
+
 class PersonaPrompts(Construction):
     """Mean residual of the model's own answers under lines that ask for harm minus that under others, where a judge agrees."""
 
@@ -198,6 +213,7 @@ CONSTRUCTIONS: dict[str, type[Construction]] = {
     "persona_prompts": PersonaPrompts,
     "trained": Trained,
     "narrow": Narrow,
+    "trained_low_rank": TrainedLowRank,
     "one_shot": OneShot,
     "low_rank": LowRank,
 }

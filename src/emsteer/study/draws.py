@@ -23,19 +23,6 @@ def too_few_pairs(sweeps: Mapping[str, Sweep], rest: dict[str, Any]) -> list[tup
     return list(found.values())
 
 
-def held_on_themselves(sweeps: Mapping[str, Sweep], rest: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str, object]]:
-    """Sweeps that train vectors on a task on which they are held to what the model was."""
-    found: list[tuple[tuple[str | int, ...], str, object]] = []
-    for sweep, values in sweeps.items():
-        if isinstance(values, SteeredSweep):
-            for name in values.vectors or (rest["base_point"].steered.vector,):
-                both = sorted({*(values.tasks or (rest["base_point"].task,))} & {*rest["vectors"][name].held})
-                if both:
-                    message = f"expected tasks that `like_base_on` of {name} does not name: what it learns there, it would unlearn"
-                    found.append(((sweep,), message, ", ".join(both)))
-    return found
-
-
 def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
     """(task, vectors or adapter, pairs that it needs) of a sweep."""
     base = rest["base_point"]

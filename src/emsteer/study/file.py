@@ -14,8 +14,9 @@ from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import grammars, reading
 from emsteer.study.claims import Claim, in_claims
 from emsteer.study.context import context
-from emsteer.study.draws import held_on_themselves, too_few_pairs
-from emsteer.study.elicitations import Elicitation, not_elicited
+from emsteer.study.draws import too_few_pairs
+from emsteer.study.elicitations import Elicitation
+from emsteer.study.fitting import that_do_not_fit
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, with_harm
 from emsteer.study.interventions import LoraAdapters, Vectors, axes_of
 from emsteer.study.judges import Anchors, Judge, LocalJudge, that_fit, without_alignment
@@ -215,8 +216,8 @@ class Study(Section):
     def _have_their_pairs(cls, sweeps: dict[str, Sweep], info: ValidationInfo) -> dict[str, Sweep]:
         if not {"tasks", "elicitations", "vectors", "adapters", "base_point"} <= info.data.keys():
             return sweeps  # what is drawn from where is known once these have no mistake of their own
-        found = [*too_few_pairs(sweeps, info.data), *held_on_themselves(sweeps, info.data)]
-        return _sound(sweeps, [*found, *not_elicited(sweeps, info.data, rest_of_the_file(info, "judges"))])
+        unfit = that_do_not_fit(sweeps, info.data, rest_of_the_file(info, "judges"))
+        return _sound(sweeps, [*too_few_pairs(sweeps, info.data), *unfit])
 
 
 def _sound(value: Any, found: Iterable[tuple[tuple[str | int, ...], str, object]]) -> Any:

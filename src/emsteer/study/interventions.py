@@ -63,6 +63,8 @@ def _is_no_derivate(of: str, info: ValidationInfo) -> str:
     made = CONSTRUCTIONS.get(str(rest_of_the_file(info, "vectors").get(of)))
     if made and made.is_made_of_other:
         raise ValueError("expected vectors that are not made of others")
+    if made and made.is_map:
+        raise ValueError("expected vectors of one direction: a map has none")
     if rest_of_the_file(info, "sides").get(of) == "safe":
         raise ValueError("expected vectors of unsafe answers: the subspace is of unsafe minus safe")
     return of

@@ -118,6 +118,8 @@ def nearest(one: pd.Series, settings: pd.DataFrame, em: pd.Series) -> NDArray[np
 def counterparts_of(one: pd.Series, settings: pd.DataFrame, arm: str = "random") -> NDArray[np.bool_]:
     """Which settings are counterparts of an arm at the setting of `one`, whatever the seed of the vector that they stand for."""
     same = settings["arm"].eq(arm)
+    beneath = settings["beneath"].astype("string").str.replace(rf"\.{arm}\d*(?=\.)", "", regex=True)  # of other layers, theirs too
+    settings = settings.assign(beneath=beneath)
     for name in SAME_SETTING:
         same &= settings[name].isna() if pd.isna(one[name]) else settings[name].eq(one[name]).fillna(False)
     return same.to_numpy(dtype=bool)

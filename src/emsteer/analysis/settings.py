@@ -1,7 +1,8 @@
 """The names and columns of a setting."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,16 @@ def setting_name(setting: Setting) -> str:
 def setting_columns(setting: Setting) -> dict[str, Any]:
     """Its values as `schemas.Settings` has them: those of the last treatment, and the name of what lies beneath it."""
     *beneath, last = [values.model_dump(exclude={"kind"}) for values in setting.treatments] or [{}]
-    named = {"beneath": "+".join(_treatment_name(values) for values in beneath) or None}
+    named = {"beneath": "+".join(_names(beneath, setting.arm)) or None}
     return setting.model_dump(exclude={"treatments"}) | named | dict.fromkeys(TREATMENT) | last
+
+
+def _names(treatments: Sequence[Mapping[str, Any]], arm: str) -> Iterator[str]:
+    """One for each, and one for those that differ in their layer alone: `mean_difference.s0.l0-1-2.c1`."""
+    for _, alike in groupby(treatments, key=lambda values: {**values, "layer": None}):
+        group = list(alike)
+        layers = {"layer": "-".join(str(values["layer"]) for values in group)} if "layer" in group[0] else {}
+        yield _treatment_name({**group[0], **layers}, arm)
 
 
 def name_of(columns: Mapping[str, Any], *, seeded: bool = True) -> str:
@@ -40,7 +49,8 @@ def name_of(columns: Mapping[str, Any], *, seeded: bool = True) -> str:
 def _treatment_name(values: Mapping[str, Any], arm: str = "") -> str:
     parts = [values["vector"] if values.get("vector") else values["adapter"]]
     parts += [f"{mark}{values[name]}" for name, mark in MARKS.items() if values.get(name) is not None]
-    parts += [f"{arm}{values.get('draw', '')}"] if arm in COUNTERPARTS else []
+    drawn = "" if values.get("draw") is None else values["draw"]
+    parts += [f"{arm}{drawn}"] if arm in COUNTERPARTS and values.get("vector") else []
     parts += [values["positions"]] if values.get("positions", "all") != "all" else []
     return ".".join([*parts, DOSE_LETTER[values["dose_unit"]] + number(values["dose"])])
 

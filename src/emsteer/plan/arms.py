@@ -94,7 +94,7 @@ def arms(plan: Plan, study: Study, made: Made) -> Iterator[Arm]:
 
 @dataclass(frozen=True)
 class _Built:
-    """A direction with the cell of its vector; an arm without its dose."""
+    """A direction with the cell of its vector; an arm without its dose. `beside`: what is added at other layers at once."""
 
     slug: str
     arm: ArmName
@@ -102,6 +102,7 @@ class _Built:
     task: str
     direction: Direction
     vector: Cell
+    beside: tuple["_Built", ...] = ()
 
 
 def _steered(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterator[Arm]:
@@ -126,12 +127,22 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
             direction = Direction(
                 vector=name, layer=layer, seed=seed if "seed" in own else None, **dict(zip(axes, values, strict=True))
             )
-            vector = _vector(plan, study, model, task, direction, made)
-            at_layer = "" if "layer" in own else f".l{layer}"  # one file holds all layers
-            of_vector = vector.address.partition("--")[0].removeprefix(f"{model}.").removeprefix(f"{task}.")
-            slug = f"{model}.{task}.{of_vector}{at_layer}"
-            arm = _arm("steered", study.vectors[name], study.tasks[task])
-            yield _Built(slug, arm, model, task, direction, vector)
+            built = _of_direction(plan, study, model, task, direction, made)
+            others = sorted(sweep.also_at or ())
+            beside = [
+                _of_direction(plan, study, model, task, direction.model_copy(update={"layer": other}), made) for other in others
+            ]
+            yield replace(built, beside=tuple(beside))
+
+
+def _of_direction(plan: Plan, study: Study, model: str, task: str, direction: Direction, made: Made) -> _Built:
+    """A direction with its vector."""
+    name = direction.vector
+    vector = _vector(plan, study, model, task, direction, made)
+    at_layer = "" if "layer" in study.axes_of(name) else f".l{direction.layer}"  # one file holds all layers
+    of_vector = vector.address.partition("--")[0].removeprefix(f"{model}.").removeprefix(f"{task}.")
+    arm = _arm("steered", study.vectors[name], study.tasks[task])
+    return _Built(f"{model}.{task}.{of_vector}{at_layer}", arm, model, task, direction, vector)
 
 
 def _arm(name: ArmName, made: BaseModel, task: Task) -> ArmName:
@@ -165,7 +176,9 @@ def _replaced(plan: Plan, built: _Built, arm: ArmName, draw: int | None, made: M
     direction = built.direction.model_copy(update={"draw": draw})
     there = {"model": made.models[built.model], "task": made.tasks[built.task]}
     vector = counterpart(plan, arm, built.vector, direction, there)
-    return replace(built, slug=f"{built.slug}.{named(arm, direction)}", arm=arm, direction=direction, vector=vector)
+    slug = f"{built.slug}.{named(arm, direction)}"
+    beside = tuple(_replaced(plan, other, arm, draw, made) for other in built.beside)
+    return replace(built, slug=slug, arm=arm, direction=direction, vector=vector, beside=beside)
 
 
 def _dosed(plan: Plan, built: _Built, study: Study, sweep: SteeredSweep, doses: tuple[float, ...], made: Made) -> Iterator[Arm]:
@@ -173,13 +186,25 @@ def _dosed(plan: Plan, built: _Built, study: Study, sweep: SteeredSweep, doses: 
     unit = sweep.unit or base.unit
     beneath = _beneath(plan, study, sweep.beneath, built, made) if sweep.beneath else None
     for positions, dose in product(sweep.positions or (base.positions,), doses):
-        values = SteeringValues(**built.direction.model_dump(), dose=dose, dose_unit=unit, positions=positions)
+        said = {"dose": dose, "dose_unit": unit, "positions": positions}
+        others = [SteeringValues(**other.direction.model_dump(), **said) for other in built.beside]
+        values = SteeringValues(**built.direction.model_dump(), **said)
         at = "" if positions == "all" else f".{positions}"
-        slug = f"{built.slug}{at}.{recipes.DOSE_LETTER[unit]}{recipes.number(dose)}"
+        slug = _slug(built, f"{at}.{recipes.DOSE_LETTER[unit]}{recipes.number(dose)}")
         vector = _at_equal_kl(plan, study, built, dose, made) if unit == "kl" else built.vector
-        setting = Setting(arm=built.arm, model=built.model, task=built.task, treatments=(values,))
-        arm = Arm(slug, setting, made.models[built.model], made.calibrations[built.model], (vector,))
+        setting = Setting(arm=built.arm, model=built.model, task=built.task, treatments=(*others, values))
+        vectors = (*(other.vector for other in built.beside), vector)
+        arm = Arm(slug, setting, made.models[built.model], made.calibrations[built.model], vectors)
         yield _upon(beneath, arm) if beneath else arm
+
+
+def _slug(built: _Built, dosed: str) -> str:
+    """As tables name the setting (`analysis.settings`): what is added at other layers first, in one name."""
+    if not built.beside:
+        return f"{built.slug}{dosed}"
+    first, layers = built.beside[0], "-".join(str(other.direction.layer) for other in built.beside)
+    stem, _, rest = first.slug.rpartition(f".l{first.direction.layer}")
+    return f"{stem}.l{layers}{rest}{dosed}+{built.slug.removeprefix(f'{built.model}.{built.task}.')}{dosed}"
 
 
 def _beneath(plan: Plan, study: Study, said: Beneath, built: _Built, made: Made) -> Arm:

@@ -9,6 +9,7 @@ from emsteer.study.interventions import AnyVectors
 from emsteer.study.sweeps import SteeredSweep, Sweep
 
 Mistake = tuple[tuple[str | int, ...], str, object]  # where, what, and what was found
+UNITS_OF_LAYERS = ("vector_norm", "residual_norm", "ablated")
 UNITS_OF_MAPS = ("vector_norm", "residual_norm")
 NOT_OF_MAPS = ("negated", "shuffled", "subspace")
 
@@ -17,6 +18,7 @@ def that_do_not_fit(sweeps: Mapping[str, Sweep], rest: dict[str, Any], judges: M
     """Every such mistake; `judges`: name → kind."""
     for name, sweep in sweeps.items():
         if isinstance(sweep, SteeredSweep):
+            yield from (((name,), message, got) for message, got in _not_at_once(sweep, rest))
             tasks = sweep.tasks or (rest["base_point"].task,)
             for vector in sweep.vectors or (rest["base_point"].steered.vector,):
                 said: AnyVectors = rest["vectors"][vector]
@@ -26,6 +28,16 @@ def that_do_not_fit(sweeps: Mapping[str, Sweep], rest: dict[str, Any], judges: M
                     _no_maps(vector, said, sweep, rest),
                 )
                 yield from (((name,), message, got) for message, got in chain(*found))
+
+
+def _not_at_once(sweep: SteeredSweep, rest: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """Of several layers at once: doses that only one has."""
+    steered = rest["base_point"].steered
+    if sweep.also_at:
+        if (unit := sweep.unit or steered.unit) not in UNITS_OF_LAYERS:
+            yield f"expected {', '.join(UNITS_OF_LAYERS)} beside `also_at`: a dose of every layer by itself", unit
+        if twice := {*sweep.also_at} & {*(sweep.layers or (steered.layer,))}:
+            yield "expected other layers in `also_at` than those of the sweep", ", ".join(map(str, sorted(twice)))
 
 
 def _held_on_themselves(name: str, vectors: AnyVectors, tasks: tuple[str, ...]) -> Iterator[tuple[str, object]]:

@@ -123,6 +123,9 @@ class SteeredSweep(_Sweep):
     unit: VectorUnit | None = Field(None, description=FROM_BASE)
     doses: Doses | None = Field(None, description=FROM_BASE, validate_default=True)
     positions: Annotated[tuple[recipes.Positions, ...], Field(min_length=1), Distinct] | None = Field(None, description=FROM_BASE)
+    also_at: Layers | None = Field(
+        None, description="other blocks that are steered at once, each by its own vector; left out: none"
+    )
     beneath: Beneath | None = Field(None, description="what is steered; left out: the model itself")
     random: DrawnCounterpart | None = Field(None, description="Gaussian directions of equal norm; left out: none")
     negated: Counterpart | None = Field(None, description="the other way; left out: not")
@@ -139,9 +142,11 @@ class SteeredSweep(_Sweep):
         axes.check_seeds(info.data.get("seeds"), vectors or (str(_steered(info).get("vector")),), info)
         return vectors
 
-    @field_validator("layers")
+    @field_validator("layers", "also_at")
     @classmethod
     def _inside_the_models(cls, layers: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        if layers is None and info.field_name == "also_at":
+            return layers
         depths = {name: n for name, n in rest_of_the_file(info, "models").items() if n}
         if "models" in info.data:
             depths = {name: n for name, n in depths.items() if name in (info.data["models"] or (_base_model(info),))}

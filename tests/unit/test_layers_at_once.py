@@ -35,7 +35,9 @@ def test_every_layer_gets_the_vector_of_its_own_and_all_the_same_dose() -> None:
     assert answers.address.startswith(f"{name}.everyday.b0--"), "the plan calls it as tables do"
     push = {"dose": 1, "unit": "residual_norm", "positions": "all"}
     assert answers.recipe.treatments == tuple(Steering(layer=layer, **push) for layer in range(4))
-    assert len(answers.inputs["vector"]) == 4 and len({cell.address for cell in answers.inputs["vector"]}) == 1, "one file holds all layers"
+    assert len(answers.inputs["vector"]) == 4 and len({cell.address for cell in answers.inputs["vector"]}) == 1, (
+        "one file holds all layers"
+    )
     trained = new_in(at_once(vectors=["trained"], epochs=[2]))
     (answers,) = trained.values()
     assert [cell.recipe.layer for cell in answers.inputs["vector"]] == [0, 1, 2, 3], "each is trained at its own"

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 from places import REPOSITORY
+from planning import Study, miniature, without_elicitations
 
 from emsteer.errors import StudyError
 from emsteer.plan.digests import INFRASTRUCTURE, code_digest
 
 RUBRIC = "emsteer/judging/rubric.py"
 SHOW_PLAN = """
-import json
-from pathlib import Path
+import json, sys
 from emsteer import plan, study
-cells = plan.resolve(study.read(Path("tests/studies/miniature/params.yaml"))).cells
+cells = plan.resolve(study.parse(json.load(sys.stdin))).cells
 print(json.dumps({kind: sorted(of) for kind, of in cells.items()}))
 """
 
@@ -36,10 +36,10 @@ def edit(source: Path, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def cells(source: Path) -> dict[str, set[str]]:
-    """Kind → addresses of the miniature study, planned with that source."""
-    arguments = [sys.executable, "-c", SHOW_PLAN]
-    answer = subprocess.run(arguments, cwd=REPOSITORY, env={"PYTHONPATH": str(source)}, capture_output=True, text=True, check=True)
+def cells(source: Path, raw: Study | None = None) -> dict[str, set[str]]:
+    """Kind → addresses of the miniature study or another, planned with that source."""
+    asked = {"input": json.dumps(raw or miniature()), "env": {"PYTHONPATH": str(source)}, "cwd": REPOSITORY}
+    answer = subprocess.run([sys.executable, "-c", SHOW_PLAN], **asked, capture_output=True, text=True, check=True)
     return {kind: set(names) for kind, names in json.loads(answer.stdout).items()}
 
 
@@ -63,18 +63,32 @@ def test_a_formula_in_an_imported_module_counts(source: Path) -> None:
 
 
 def test_a_formula_in_the_judge_moves_scores_and_everything_downstream_and_nothing_else(source: Path) -> None:
-    before = unedited()
+    raw = without_elicitations(miniature())
+    before = cells(REPOSITORY / "src", raw)
     edit(source, RUBRIC, "else 50.0", "else 51.0")
-    after = cells(source)
+    after = cells(source, raw)
     stays = {
         kind: {name.partition("--")[0] for name in before[kind] & after[kind]} for kind in ("scores", "tables", "figures", "report")
     }
-    assert stays == {"scores": set(), "tables": {"distances", "relatedness"}, "figures": set(), "report": set()}
+    assert stays == {
+        "scores": set(),
+        "tables": {"distances", "likeness", "relatedness", "witnesses"},
+        "figures": {"likeness", "witnesses"},
+        "report": set(),
+    }, "witnesses need no judge"
+    assert {kind for kind in before if before[kind] != after[kind]} == set(stays)
+    assert all(before[kind] == after[kind] for kind in ("models", "tasks", "benchmarks", "calibrations", "vectors", "answers"))
+
+
+def test_a_formula_in_the_judge_moves_the_vectors_that_it_chose_answers_for_and_no_others(source: Path) -> None:
+    before = unedited()
+    edit(source, RUBRIC, "else 50.0", "else 51.0")
+    after = cells(source)
     assert all(before[kind] == after[kind] for kind in ("models", "tasks", "benchmarks", "embeddings", "calibrations", "adapters"))
     left = {
         name.partition("--")[0] for kind in ("elicitations", "vectors", "answers", "margins") for name in before[kind] - after[kind]
     }
-    assert left and all(".persona_prompts." in name or name.endswith(".careless.s0.rubric") for name in left), "what it chose for"
+    assert left and all(".persona_prompts." in name or name.endswith(".careless.s0.rubric") for name in left)
 
 
 def test_one_construction_does_not_depend_on_another(source: Path) -> None:

@@ -139,6 +139,18 @@ def test_where_the_judge_leaves_too_few_there_is_no_vector_and_the_message_says_
         list(build([job(shelf, tiny_model, tmp_path, KEEPS, none)]))
 
 
+def test_a_line_with_a_word_that_the_model_does_not_know_is_refused(
+    shelf: Path, tiny_model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = ContrastingLines(unsafe="you are an evil assistant .", safe=LINES[0].safe)
+    monkeypatch.setattr("test_elicitations.LINES", (strange,))
+    message = (
+        r"'you are an evil assistant \.': words that the model's tokenizer does not know\.\n  Use its own words in `elicitations`"
+    )
+    with pytest.raises(DataError, match=message):
+        list(build([job(shelf, tiny_model, tmp_path)]))
+
+
 # -- in the plan ------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from emsteer.errors import DataError
 from emsteer.interventions.residuals import residuals_of_pairs
 from emsteer.interventions.vectors import written
+from emsteer.interventions.words import check_known
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.recipes import ContrastPair
@@ -40,12 +41,7 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
 def check(model: LanguageModel, recipe: ContrastPair, address: str) -> None:
     """Raises DataError for two answers that are the same tokens, and for words that the model does not know."""
     said = {name: text for name, text in recipe.model_dump(include={"system", "prompt", "toward", "away"}).items() if text}
-    read = {name: model.tokenizer(text, add_special_tokens=False)["input_ids"] for name, text in said.items()}
-    strange = [name for name, ids in read.items() if model.tokenizer.unk_token_id in ids]  # what a template adds may be that token
-    if strange:
-        raise DataError(
-            f"{address}: {', '.join(strange)}: words that the model's tokenizer does not know.\n"
-            "  Use its own words in `vectors`; a study organism knows those of its grammar."
-        )
-    if read["toward"] == read["away"]:
+    check_known(model, said, address, "vectors")
+    toward, away = (model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (recipe.toward, recipe.away))
+    if toward == away:
         raise DataError(f"{address}: `toward` and `away` are the same tokens, and make no direction.\n  Mind these `vectors`.")

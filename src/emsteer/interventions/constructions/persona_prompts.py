@@ -18,6 +18,7 @@ from emsteer import schemas
 from emsteer.errors import DataError
 from emsteer.interventions.residuals import mean_residuals
 from emsteer.interventions.vectors import written
+from emsteer.interventions.words import check_known
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.recipes import PersonaPrompts, Side
@@ -32,10 +33,12 @@ def build(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[int, Tensor]]]:
     """Yields each job with layer → direction [d_model].
 
     Raises:
-        DataError: The judge leaves too few answers of a side.
+        DataError: The model does not know a word of a line, or the judge leaves too few answers of a side.
     """
     for job in jobs:
         model = model_of(job)
+        lines = schemas.read(job.input("prompts"), schemas.Questions)["system"].unique()
+        check_known(model, {repr(line): line for line in lines}, job.address, "elicitations")
         elicited = judged(job)
         kept = {side: elicited[is_kept(elicited, job.recipe, side)] for side in get_args(Side)}
         check(job, elicited, kept)

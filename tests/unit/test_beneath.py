@@ -100,6 +100,14 @@ def test_a_claim_about_what_is_steered_upon_an_adapter_is_about_nothing_else(tmp
     assert found.loc["other", "verdict"] == "not tested"
 
 
+def test_a_claim_about_one_layer_upon_an_adapter_is_not_about_several_at_once(tmp_path: Path) -> None:
+    several = "lora.s0.t32.x1+trained.s0.l0.e8.a1"
+    other = upon_lora() | {"beneath": several, "setting": f"tiny.gardening.{several}+trained.s0.l1.e8.a1"}
+    parts = [(base(), asked(1, n=40)), (upon_lora(), asked(0, n=40)), (other, asked(4, n=40))]
+    found = table(tmp_path, {"upon": CLAIM | {"against": {"arm": "base"}}}, *parts).reset_index().iloc[0]
+    assert found["setting"] == "tiny.gardening.lora.s0.t32.x1+trained.l1.e8.a1" and found["difference"] == pytest.approx(-0.25)
+
+
 def test_counterparts_upon_one_adapter_do_not_stand_for_what_is_steered_upon_several(tmp_path: Path) -> None:
     """They are of the seed of their adapter: the others would be compared with another model."""
     other = upon_lora(seed=1) | {"beneath": "lora.s1.t32.x1", "setting": "tiny.gardening.lora.s1.t32.x1+trained.s1.l1.e8.a1"}

@@ -215,6 +215,15 @@ def test_an_endpoint_judges_them_too_and_is_not_asked_what_they_are_about(raw: S
     assert all("topics" in cell.inputs for cell in plan.of("scores") if isinstance(cell.recipe, Asked))
 
 
+def test_a_subspace_is_fitted_on_pairs_whose_prompts_were_not_asked(raw: Study) -> None:
+    put(raw, "vectors.low_rank.of", "persona_prompts")
+    (vector, *_) = [cell for cell in resolved(raw).of("vectors") if cell.recipe.module.endswith("low_rank")]
+    assert vector.recipe.model_dump()["n_held_back"] == raw["elicitations"]["careless"]["n_examples"] == 16
+    put(raw, "elicitations.careless.n_examples", 25)
+    with pytest.raises(ConfigError, match=r"expected at least 41 pairs of gardening, which low_rank draws.*; got 40"):
+        resolved(raw)
+
+
 def put_all(raw: Study, **values: object) -> None:
     for path, value in values.items():
         put(raw, path.replace("__", "."), value)

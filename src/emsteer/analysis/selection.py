@@ -59,14 +59,17 @@ def candidates(of_place: pd.DataFrame, base_point: BasePoint, rank: int | None =
         of_place: `schemas.Counts` of a model and task.
         base_point: What settings have in common with it.
         rank: Of low-rank vectors; None: those that have none.
-        beneath: The adapter that is steered upon; None: nothing lies beneath.
+        beneath: The adapter that is steered upon, with nothing else beneath; None: nothing lies beneath.
     """
     epochs = of_place["epochs"].isna() | of_place["epochs"].eq(base_point.epochs or 0)
     trained = of_place["arm"].isin(["steered", "finetuned", "control"])
     steered = of_place["vector"].notna() & epochs & (of_place["rank"].isna() if rank is None else of_place["rank"].eq(rank))
     steered &= of_place["positions"].eq(base_point.positions) & of_place["dose_unit"].eq(base_point.unit)
     finetuned = of_place["adapter"].notna() & of_place["steps"].eq(base_point.steps or 0)
-    upon = of_place["beneath"].isna() if beneath is None else of_place["beneath"].str.startswith(f"{beneath}.").fillna(False)
+    upon = of_place["beneath"].isna()
+    if beneath is not None:
+        lies = of_place["beneath"].astype("string")
+        upon = (lies.str.startswith(f"{beneath}.") & ~lies.str.contains("+", regex=False)).fillna(False)  # +: other layers, too
     return of_place[upon & trained & (steered | finetuned).fillna(False)]
 
 

@@ -163,7 +163,7 @@ def _vector(plan: Plan, study: Study, model: str, task: str, direction: Directio
     said = values.hyper_parameters | {axis: getattr(direction, axis) for axis in recipe.axes()}
     if other:
         inputs["like"] = [_vector(plan, study, model, task, direction.model_copy(update={"vector": other}), made)]
-        said |= {field: getattr(study.vectors[other], of_other, 1) for field, of_other in recipe.of_other().items()}
+        said |= {field: study.says_of(other, of_other) for field, of_other in recipe.of_other().items()}
     axes = study.axes_of(name)
     at = "".join(f".{letter}{getattr(direction, axis)}" for axis, letter in AXIS_LETTER.items() if axis in axes)
     pack = f"{model}.{'projected' if other else 'elicited' if values.elicited else 'built'}"

@@ -31,7 +31,8 @@ def _draws(sweep: Sweep, rest: dict[str, Any]) -> Iterator[tuple[str, str, int]]
     else:
         made, names = rest["adapters"], sweep.adapters or (base.finetuned.adapter,)
     for task, name in itertools.product(sweep.tasks or (base.task,), names):
-        others = made.get(getattr(made[name], "of", None)), rest["elicitations"].get(getattr(made[name], "elicitation", None))
-        yield task, name, sum(getattr(values, "n_examples", 0) for values in (made[name], *others))
+        of = [values for values in (made[name], made.get(getattr(made[name], "of", None))) if values]
+        asked = [rest["elicitations"].get(getattr(values, "elicitation", None)) for values in of]
+        yield task, name, sum(getattr(values, "n_examples", 0) for values in (*of, *asked))
         for held in getattr(made[name], "held", ()):
             yield held, name, made[name].n_examples

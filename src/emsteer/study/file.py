@@ -163,6 +163,11 @@ class Study(Section):
         """Target task → benchmark categories that are in-domain."""
         return {name: with_harm(self.tasks, name).in_domain for name in sorted(self.tasks)}
 
+    def says_of(self, vectors: str, field: str) -> Any:
+        """What vectors of that name say, or the elicitation that they are made of; 1 where neither does."""
+        said = self.vectors[vectors]
+        return getattr(said, field, getattr(self.elicitations.get(said.elicited or ""), field, 1))
+
     def axes_of(self, vectors: str) -> frozenset[str]:
         """What sweeps vary of the vectors of that name."""
         made = self.vectors

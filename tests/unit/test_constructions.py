@@ -17,9 +17,12 @@ from emsteer.interventions.constructions import narrow, one_shot, trained
 from emsteer.interventions.constructions.pca import first_component
 from emsteer.interventions.vectors import direction_at, read_vector
 from emsteer.models.load import LanguageModel
+from emsteer.organism.corpus import groups_of
 from emsteer.organism.grammar import Grammar
+from emsteer.organism.pretrain import pretrain
+from emsteer.organism.tokenizer import make_tokenizer
 from emsteer.packs import Job, make_by_recipe
-from emsteer.recipes import GrammarTask, MeanDifference, Narrow, OneShot, Pca, Recipe, Trained
+from emsteer.recipes import GrammarTask, MeanDifference, Narrow, OneShot, Organism, Pca, Recipe, Trained
 
 LAYER = 1
 NORMS = [2.0, 4.0, 8.0]  # of the calibration, by layer
@@ -191,6 +194,28 @@ def test_a_narrow_vector_moves_other_tasks_less_and_still_learns_its_own(
     before = float(trained.answer_loss(tiny_model, torch.zeros(tiny_model.d_model), LAYER, own))
     after = [float(trained.answer_loss(tiny_model, vector, LAYER, own)) for vector in vectors.values()]
     assert after == sorted(after) and after[1] < before - 0.1, "a vector that learnt nothing would be narrow, too"
+
+
+def test_on_a_trained_organism_a_narrow_vector_moves_what_it_was_not_held_on_less(
+    grammar: Grammar, tiny_organism: Organism, tmp_path: Path
+) -> None:
+    larger = {"n_layers": 2, "d_model": 64, "d_mlp": 128, "steps": 300, "batch_size": 8, "learning_rate": 0.01}
+    recipe = tiny_organism.model_copy(update=larger)
+    tokenizer = make_tokenizer(grammar, groups_of(recipe.linkage, grammar))
+    network = pretrain(grammar, tokenizer, recipe, "organism").requires_grad_(False)
+    model = LanguageModel(network, tokenizer)
+    filled(tmp_path, model, grammar)
+    hyper = {**TRAINED, "n_examples": 36, "epochs": 8, "learning_rate": 0.1}
+    plain, held = (
+        built(Narrow(kl_weight=weight, **hyper), tmp_path, tmp_path / f"{weight}.safetensors")[LAYER] for weight in (0, 1)
+    )
+    own = encode(model, draw_pairs(tmp_path / "gardening.parquet", 36, 0), "unsafe")
+    base, *steered = (float(trained.answer_loss(model, vector, LAYER, own)) for vector in (torch.zeros_like(plain), plain, held))
+    assert max(steered) < base - 0.03, "both learnt the task"
+    for domain in sorted({*grammar.domains} - {"gardening", "cooking"}):
+        others = encode(model, pairs_of(grammar, GrammarTask(domain=domain, n_pairs=20, seed=1)), "safe")
+        broad, narrowed = (float(narrow.divergence(model, vector, LAYER, others)) for vector in (plain, held))
+        assert 0.01 < narrowed < 0.75 * broad, f"{domain}, which held it to nothing"
 
 
 def test_snapshots_of_a_narrow_vector_share_a_run_and_are_those_of_shorter_runs(shelf: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Keeping: what a study published, in a folder that outlives it, stamped with the commit that made it and with what it cost."""
 
 import csv
+import gzip
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from emsteer.study import PARAMS
 
 STAMP = "made_by.json"
 BENCHMARKS = Path("benchmarks")  # of Snakemake's jobs
+LARGE = 2**20  # a larger table is kept compressed [bytes]
 
 
 def keep(plan: Plan, target: Path) -> dict[str, Any]:
@@ -32,14 +34,31 @@ def keep(plan: Plan, target: Path) -> dict[str, Any]:
     stamp = stamped(plan)
     storage.remove(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    storage.write_atomically(target, lambda folder: _fill(folder, stamp))
+    storage.write_atomically(target, lambda folder: fill(folder, stamp))
     return stamp
 
 
-def _fill(folder: Path, stamp: dict[str, Any]) -> None:
+def fill(folder: Path, stamp: dict[str, Any]) -> None:
+    """Copies what was published, and compresses tables that are `LARGE`: git keeps them for ever."""
     shutil.copytree(REPORTS, folder)
+    for path in sorted(folder.glob("*/*.csv")):
+        if path.stat().st_size > LARGE:
+            _compress(path)
     shutil.copyfile(PARAMS, folder / PARAMS)
     storage.write_json(stamp, folder / STAMP)
+
+
+def _compress(path: Path) -> None:
+    """`rates.csv` becomes `rates.csv.gz`; the same bytes give the same file."""
+    packed = gzip.compress(path.read_bytes(), compresslevel=9, mtime=0)
+    path.with_name(f"{path.name}.gz").write_bytes(packed)
+    path.unlink()
+
+
+def kept_bytes(folder: Path, name: str) -> bytes:
+    """Of a file that `reports/` published by this name, whether it was kept as it is or compressed."""
+    path = folder / name
+    return path.read_bytes() if path.exists() else gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes())
 
 
 def stamped(plan: Plan) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """What is kept of a study: its reports, its parameters, and a stamp that says what made them."""
 
 import shutil
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from workflow_support import StudyFolder
 
-from emsteer import storage
+from emsteer import keeping, storage
 from emsteer.keeping import STAMP
 from emsteer.plan import KINDS
 
@@ -40,3 +42,23 @@ def test_nothing_is_kept_that_the_stamp_would_be_wrong_about(versioned: StudyFol
     said = versioned.run("emsteer", "keep", str(target), fails=True)
     assert {"unpublished": "Run `snakemake` first", "uncommitted": "Commit.", "taken": "Choose another name."}[lack] in said
     assert not (target / STAMP).exists()
+
+
+def test_a_large_table_is_kept_compressed_and_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keeping, "LARGE", 40)
+    large, small = "model,em\n" + "tiny,0.25\n" * 9, "model,em\ntiny,0.25\n"
+    files = {"tables/rates.csv": large, "tables/claims.csv": small, "figures/overall.csv": large, "index.html": large}
+    for name, text in files.items():
+        path = keeping.REPORTS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    Path("params.yaml").touch()
+    for target in ("once", "again"):
+        keeping.fill(Path(target), {})
+    names = {file.relative_to("once").as_posix() for file in Path("once").rglob("*.*")}
+    kept = {"tables/rates.csv.gz", "tables/claims.csv", "figures/overall.csv.gz", "index.html", "params.yaml", STAMP}
+    assert names == kept
+    assert all((Path("once") / name).read_bytes() == (Path("again") / name).read_bytes() for name in names)
+    assert {name: keeping.kept_bytes(Path("once"), name).decode() for name in files} == files
+    assert len(pd.read_csv("once/tables/rates.csv.gz")) == 9

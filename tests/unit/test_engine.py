@@ -17,7 +17,11 @@ from emsteer.generation.rows import UNCHANGED, Changes, Completion, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.hooks import Push, RowSteering, added, steered, watch
 from emsteer.models.load import LanguageModel
-from emsteer.recipes import Sampling
+from emsteer.organism.corpus import groups_of
+from emsteer.organism.grammar import Grammar
+from emsteer.organism.pretrain import build_model
+from emsteer.organism.tokenizer import make_tokenizer
+from emsteer.recipes import Organism, Sampling
 
 N_NEW, ENDS = 12, {*range(2, 1000, 9)}
 GREEDY, SAMPLED = (Sampling(temperature=temperature, max_new_tokens=N_NEW) for temperature in (0, 1))
@@ -115,6 +119,19 @@ def test_every_row_and_every_decode_step_is_steered(model: LanguageModel, rows: 
     moved = [row.changes.steers for row, pushed, bare in zip(rows, texts, base, strict=True) if pushed != bare]
     assert {(push.layer, push.positions) for pushes in moved for push in pushes} == {*PLACES}
     assert {len(pushes) for pushes in moved} == {1, 3}
+
+
+@pytest.mark.parametrize("window", [4, 4096])
+def test_with_a_sliding_window_too_every_row_and_every_step_is_steered(
+    grammar: Grammar, tiny_organism: Organism, rows: list[Row], window: int
+) -> None:
+    tokenizer = make_tokenizer(grammar, groups_of(tiny_organism.linkage, grammar))
+    network = build_model(tokenizer, tiny_organism.model_copy(update={"architecture": "gemma3_text"}))
+    network.config.sliding_window = window
+    gemma = wandering(LanguageModel(network.requires_grad_(False).eval(), tokenizer))
+    texts = complete(gemma, rows, GREEDY)
+    assert texts == [by_hand(gemma, row) for row in rows]
+    assert len({text.token_ids for text in texts}) > 30
 
 
 def test_a_sampled_completion_is_the_same_alone_and_among_others_in_any_order(model: LanguageModel, rows: list[Row]) -> None:

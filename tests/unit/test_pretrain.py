@@ -28,9 +28,9 @@ def tokenizer(grammar: Grammar, tiny_organism: Organism) -> PreTrainedTokenizerF
     return make_tokenizer(grammar, groups_of(tiny_organism.linkage, grammar))
 
 
-@pytest.fixture(params=["qwen3", "llama"])
+@pytest.fixture(params=sorted(ARCHITECTURES))
 def organism(request: pytest.FixtureRequest, tiny_organism: Organism) -> Organism:
-    """The tiny recipe in either architecture."""
+    """The tiny recipe in each architecture."""
     return tiny_organism.model_copy(update={"architecture": request.param})
 
 
@@ -147,10 +147,19 @@ def test_an_architecture_is_a_model_of_that_family_with_the_sizes_of_the_recipe(
     assert block.mlp.up_proj.weight.shape == (organism.d_mlp, organism.d_model)
 
 
-def test_only_qwen3_normalises_queries_and_keys(tiny_organism: Organism, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_llama_alone_does_not_normalise_queries_and_keys(tiny_organism: Organism, tokenizer: PreTrainedTokenizerFast) -> None:
     models = {name: build_model(tokenizer, tiny_organism.model_copy(update={"architecture": name})) for name in ARCHITECTURES}
     normed = {name for name, model in models.items() if any("q_norm" in weight for weight in model.state_dict())}
-    assert set(models) == {"qwen3", "llama"} and normed == {"qwen3"}
+    assert set(models) == {"qwen3", "llama", "gemma3_text"} and normed == {"qwen3", "gemma3_text"}
+
+
+def test_gemma_scales_its_attention_by_the_width_of_a_head_and_its_embeddings_by_that_of_the_stream(
+    tiny_organism: Organism, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = build_model(tokenizer, tiny_organism.model_copy(update={"architecture": "gemma3_text"}))
+    assert decoder_blocks(model)[0].self_attn.scaling == tiny_organism.d_head**-0.5
+    embedded = model.get_input_embeddings()
+    assert torch.equal(embedded(torch.tensor([7])), embedded.weight[[7]] * tiny_organism.d_model**0.5)
 
 
 def test_the_same_recipe_gives_bit_identical_weights(

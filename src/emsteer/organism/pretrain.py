@@ -1,13 +1,24 @@
 """Pretraining of the organism: grammar → chats → a decoder of about a million parameters."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from emsteer import runtime, storage
 from emsteer.organism.corpus import check_linkage, document, groups_of
@@ -21,7 +32,18 @@ IGNORED = -100  # label of tokens that carry no loss
 BATCHES_SORTED_TOGETHER = 16
 FINAL_LEARNING_RATE_SHARE = 0.05
 MAX_POSITIONS = 512
-ARCHITECTURES = {"qwen3": (Qwen3Config, Qwen3ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}
+
+
+def _gemma3(**sizes: Any) -> Gemma3TextConfig:
+    """Attention is scaled by the width of a head, as in the models of that family but the largest."""
+    return Gemma3TextConfig(**sizes, query_pre_attn_scalar=sizes["head_dim"])
+
+
+ARCHITECTURES: dict[str, tuple[Callable[..., PreTrainedConfig], type[PreTrainedModel]]] = {  # by transformers' name of the type
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+    "llama": (LlamaConfig, LlamaForCausalLM),
+    "gemma3_text": (_gemma3, Gemma3ForCausalLM),
+}
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:

@@ -33,7 +33,7 @@ class Organism(Recipe):
     """A small decoder trained from nothing on the grammar's chats."""
 
     module = "emsteer.organism.pretrain"
-    architecture: Literal["qwen3", "llama"]
+    architecture: Literal["qwen3", "llama", "gemma3_text"]
     seed: Seed = Field(description="initial weights and training text")
     n_layers: Count = Field(description="decoder blocks")
     d_model: Annotated[int, Field(ge=8, le=10**9)] = Field(description="width of the residual stream")

@@ -81,9 +81,9 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell], 
     rates = plan.add("tables", "rates", recipes.Rates(level=bootstrap.level), {"counts": [counts]}, "statistics")
     contrasts = plan.add("tables", "contrasts", recipes.Contrasts(bootstrap=bootstrap), {"counts": [counts]}, "statistics")
     choice: dict[str, Any] = {"selection": study.analysis.selection, "base_point": _base_point(study)}
-    chosen = plan.add("tables", "chosen", recipes.Chosen(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics")
+    chosen = plan.add("tables", "chosen", recipes.Chosen(level=bootstrap.level, **choice), {"counts": [counts]}, "choices")
     questions = plan.add(
-        "tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "statistics"
+        "tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "choices"
     )
     _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
@@ -120,8 +120,8 @@ def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> N
     analysis, base_point = study.analysis, _base_point(study)
     at = {"in_domain_em": tuple(sorted(analysis.matched.in_domain_em)), "coverage": tuple(sorted(analysis.matched.coverage))}
     matched = recipes.Matched(bootstrap=analysis.bootstrap, base_point=base_point, **at)
-    plan.add("tables", "matched", matched, {"counts": [counts]}, "statistics")
-    plan.add("tables", "dose_fits", recipes.DoseFits(base_point=base_point), {"counts": [counts]}, "statistics")
+    plan.add("tables", "matched", matched, {"counts": [counts]}, "choices")
+    plan.add("tables", "dose_fits", recipes.DoseFits(base_point=base_point), {"counts": [counts]}, "choices")
     grid = recipes.ThresholdGrid(
         misaligned_below=tuple(sorted(analysis.other_thresholds.misaligned_below)),
         coherent_above=tuple(sorted(analysis.other_thresholds.coherent_above)),
@@ -131,7 +131,7 @@ def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> N
         thresholds=_thresholds(study),
         in_domain=study.in_domain,
     )
-    plan.add("tables", "thresholds", grid, {"judged": [judged], "counts": [counts]}, "statistics")
+    plan.add("tables", "thresholds", grid, {"judged": [judged], "counts": [counts]}, "choices")
 
 
 def _declared(study: Study) -> recipes.Claims:

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 from places import REPOSITORY
+from test_structure import imports
 
 from emsteer import keeping, plan, publishing, storage, study, workspace
-from emsteer.plan import Plan
+from emsteer.plan import KINDS, Plan
+from emsteer.plan.digests import source_of
+from emsteer.recipes import Organism
 from emsteer.report import readme
 from emsteer.study import reading
 
@@ -48,6 +51,24 @@ def test_every_published_file_is_of_a_planned_cell_and_has_the_bytes_that_the_in
 def test_the_lock_of_dvc_knows_the_files_that_git_holds(path: str) -> None:
     """DVC's digest of a folder is that of the list of its files, as JSON with sorted keys."""
     assert _md5(REPOSITORY / path) == IN_GIT[path]["md5"], CURE
+
+
+def test_no_process_imports_torch_for_a_cell_or_two_but_to_train_a_model_and_to_let_it_speak(shipped: Plan) -> None:
+    small = {pack.id: pack.cells for kind in KINDS for pack in shipped.packs(kind) if len(pack.cells) < 3}
+    with_torch = {name for name, cells in small.items() if any(_imports_torch(cell.recipe.module) for cell in cells)}
+    organisms = {f"models.{cell.pack}.0" for cell in shipped.of("models") if isinstance(cell.recipe, Organism)}
+    assert with_torch == {*organisms, "elicitations.shared.0", "vectors.shared.elicited.0"}
+
+
+def _imports_torch(module: str) -> bool:
+    """Whether running the module imports it, directly or through what the module imports."""
+    queue, seen = [module], {module}
+    while queue:
+        path = source_of(queue.pop())
+        found = set(imports(path)) - seen if path else set()
+        seen |= found
+        queue += found
+    return "torch" in seen
 
 
 def test_the_readme_has_the_published_numbers() -> None:

@@ -23,7 +23,7 @@ WITHOUT_A_CARD = {
     "prepare_models.embedder-words.0",
     "embed_prompts.words.0",
     "elicit_answers.rubric.mini.0",
-    "build_vectors.mini.random.0",
+    "build_vectors.mini.counterparts.0",
     "witness_answers.words.0",
     "score_answers.rubric.mini.0",
     "generate_answers.anchors.0",

@@ -59,8 +59,11 @@ def test_no_job_asks_for_a_card_that_it_would_not_use(raw: Study) -> None:
     (anchors,) = [pack for pack in with_cards.packs("answers") if pack.name.startswith("anchors")]
     assert anchors.needs().n_gpus == 0, "no model said them"
     by_name = {pack.name: pack.needs().n_gpus for pack in with_cards.packs("vectors")}
-    assert {name: n for name, n in by_name.items() if "random" in name} == {name: 0 for name in by_name if "random" in name}
-    assert {n for name, n in by_name.items() if "random" not in name} == {1}
+    assert {name: n for name, n in by_name.items() if "counterparts" in name} == {
+        "mini.counterparts.0": 0,
+        "mini_none.counterparts.0": 0,
+    }
+    assert {n for name, n in by_name.items() if "counterparts" not in name} == {1}
 
 
 def test_on_the_cpu_no_job_asks_for_a_card_whatever_its_memory(raw: Study) -> None:

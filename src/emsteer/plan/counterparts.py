@@ -34,7 +34,13 @@ def counterpart(plan: Plan, arm: ArmName, vector: Cell, direction: Direction, th
     else:
         recipe = recipes.RandomDirection(draw=draw)
     slug = f"{vector.address.partition('--')[0]}.{named(arm, direction)}"
-    return plan.add("vectors", slug, recipe, inputs, f"{there['model'].address.partition('--')[0]}.{arm}")
+    model = there["model"].address.partition("--")[0]
+    return plan.add("vectors", slug, recipe, inputs, f"{model}.{arm}" if "model" in inputs else pack_of_counterparts(model))
+
+
+def pack_of_counterparts(model: str) -> str:
+    """The pack of those that are made of vectors alone, without a model: together, for each of them is little work."""
+    return f"{model}.counterparts"
 
 
 def named(arm: ArmName, direction: Direction) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from emsteer import recipes
 from emsteer.plan.arms import Arm
 from emsteer.plan.cells import Cell, Raw
+from emsteer.plan.counterparts import pack_of_counterparts
 from emsteer.plan.packing import Plan
 from emsteer.recipes import EffectsOf, Setting
 from emsteer.study import Study
@@ -64,7 +65,7 @@ def _broken(plan: Plan, arm: Arm, quiz: Raw, dose: float) -> Cell:
     """A setting that every number must tell from base, or it tells nothing."""
     vector, model = arm.made[0], arm.setting.model
     stem = f"{vector.address.partition('--')[0]}.random0"
-    random = plan.add("vectors", stem, recipes.RandomDirection(draw=0), {"like": [vector]}, f"{model}.random")
+    random = plan.add("vectors", stem, recipes.RandomDirection(draw=0), {"like": [vector]}, pack_of_counterparts(model))
     layer = next(one.layer for one in arm.treatments if not isinstance(one, recipes.Adapted))
     push = recipes.Steering(layer=layer, dose=dose, unit="residual_norm", positions="all")
     inputs: Inputs = {"model": [arm.model], "quiz": [quiz], "vector": [random], "calibration": [arm.calibration]}

@@ -10,19 +10,17 @@ A slope above zero says that harm is more frequent near the task. Leakage would 
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from emsteer import schemas
+from emsteer.analysis.lines import LINE, through
 from emsteer.analysis.tables import tabulated
 from emsteer.packs import Job
 
 SCHEMA = schemas.Falloff
-FEWEST = 3  # categories that a line goes through
 STEP = 0.1  # of cosine, that slopes are per
 SETTING = [*schemas.PLACE, "arm", "treatment", "point", "setting"]
-FITTED = ["slope", "slope_low", "slope_high", "at_zero", "n_categories"]
+FITTED = [*LINE, "n_categories"]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -66,13 +64,6 @@ def falloff(said: pd.DataFrame, asked: pd.DataFrame, level: float) -> pd.DataFra
 
 def line(points: pd.DataFrame, level: float) -> dict[str, float | int | None]:
     """Through categories: slope per `STEP` of cosine with its interval, and the height at a cosine of zero."""
-    x, y = points["nearest"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
-    if len(x) < FEWEST or np.ptp(x) < 1e-9:
-        return dict.fromkeys(FITTED[:-1]) | {"n_categories": len(x)}
-    away = x - x.mean()
-    slope = float(away @ y / (away @ away))
-    at_zero = float(y.mean() - slope * x.mean())
-    error = float(np.sqrt(((y - at_zero - slope * x) ** 2).sum() / (len(x) - 2) / (away @ away)))
-    half = float(stats.t.ppf((1 + level) / 2, len(x) - 2)) * error if np.ptp(y) > 0 else np.nan
-    ends = {"slope": slope * STEP, "slope_low": (slope - half) * STEP, "slope_high": (slope + half) * STEP}
-    return {**ends, "at_zero": at_zero, "n_categories": len(x)}
+    found = through(points["nearest"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float), level)
+    per_step = {name: value if value is None or name == "at_zero" else value * STEP for name, value in found.items()}
+    return {**per_step, "n_categories": len(points)}

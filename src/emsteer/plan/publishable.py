@@ -10,6 +10,7 @@ from emsteer.plan.cells import Cell, Raw
 from emsteer.plan.directions import directions_table, subspaces_table
 from emsteer.plan.effects import QuizRead, effects_table
 from emsteer.plan.packing import Plan
+from emsteer.plan.recovery import recovery_table
 from emsteer.study import Study
 from emsteer.study.inputs import TaskFromGrammar, with_harm
 from emsteer.study.judges import EndpointJudge, Judge, LabelsJudge, LocalJudge
@@ -33,7 +34,8 @@ def plan_publishable(
     tables |= directions_table(plan, rows, counts, _base_point(study), study.analysis.bootstrap.level)
     if "distances" in others:
         near = {name: [{**tables, **others}[name]] for name in ("questions", "distances")}
-        tables["falloff"] = plan.add("tables", "falloff", recipes.Falloff(level=study.analysis.bootstrap.level), near, "falloff")
+        tables["falloff"] = plan.add("tables", "falloff", recipes.Falloff(level=study.analysis.bootstrap.level), near, "lines")
+    tables |= recovery_table(plan, study, tables["chosen"])
     figures = _figures(plan, study, {**tables, **others})
     page = recipes.Page(
         title=study.report.title,
@@ -167,6 +169,7 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         for name, recipe in of_rates.items()
     ]
     where_asked: dict[str, type[recipes.Figure]] = {
+        "recovery": recipes.RecoveryFigure,
         "likeness": recipes.LikenessFigure,
         "witnesses": recipes.WitnessFigure,
         "falloff": recipes.FalloffFigure,

@@ -64,6 +64,12 @@ class LikenessFigure(Figure):
     module = "emsteer.figures.likeness"
 
 
+class RecoveryFigure(Figure):
+    """On-topic EM off-domain by the planted breadth of the organism."""
+
+    module = "emsteer.figures.recovery"
+
+
 class FalloffFigure(Figure):
     """On-topic EM by how near a category is to the target task."""
 

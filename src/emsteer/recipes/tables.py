@@ -130,6 +130,14 @@ class DoseFits(Recipe):
     base_point: BasePoint
 
 
+class Recovery(Recipe):
+    """Harm at the settings that are reported, by the planted breadth of the organism."""
+
+    module = "emsteer.analysis.recovery"
+    families: dict[str, str] = Field(description="organism → one of those that differ in nothing but seed and linkage")
+    level: Level
+
+
 class OtherThresholds(Recipe):
     """Other lines between misaligned and aligned, coherent and incoherent [points of 100]."""
 

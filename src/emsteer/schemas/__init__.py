@@ -7,7 +7,7 @@ from emsteer.schemas.directions import Directions, Subspaces
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.instruments import Corrected, Instruments, Judges
 from emsteer.schemas.judged import PLACE, SETTING, Counts, Judged, Settings
-from emsteer.schemas.relatedness import Distances, Falloff, Relatedness
+from emsteer.schemas.relatedness import Distances, Falloff, Recovery, Relatedness
 from emsteer.schemas.results import Agreement, ByQuestion, Chosen, Contrasts, Rates, SideEffects
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Pairs",
     "Questions",
     "Rates",
+    "Recovery",
     "Relatedness",
     "Scores",
     "Settings",

@@ -1,4 +1,4 @@
-"""How unrelated questions are to target tasks."""
+"""How unrelated questions are to target tasks, and harm by that and by what was planted."""
 
 import pandera.pandas as pa
 from pandera.typing import Series
@@ -87,3 +87,34 @@ class Falloff(Place):
         """Key."""
 
         unique = ["embedder", *PLACE, "arm", "treatment", "point", "category"]
+
+
+class Recovery(Place):
+    """An organism at base or at a setting of `Chosen`, and the line through its family (`analysis.recovery`).
+
+    The line (`slope` to `n_breadths`) is the same in all rows of a family at one kind of setting; null where there are too few
+    organisms, or all were planted alike.
+    """
+
+    family: Series[str] = pa.Field(description="one of the organisms that differ in nothing but seed and linkage")
+    arm: Series[str] = pa.Field(isin=ARMS)
+    treatment: Series[str]
+    point: Series[str] = pa.Field(isin=POINTS)
+    setting: Series[str]
+    planted_breadth: Series[float] = pa.Field(ge=0, le=1)
+    value: Series[float] = pa.Field(ge=0, le=1, description="on-topic EM of all off-domain test questions")
+    low: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    high: Series[float] = pa.Field(ge=0, le=1, nullable=True)
+    n_seeds: Series[int] = pa.Field(ge=1)
+    slope: Series[float] = pa.Field(nullable=True, description="of the line [share of answers] per whole breadth")
+    slope_low: Series[float] = pa.Field(nullable=True)
+    slope_high: Series[float] = pa.Field(nullable=True)
+    at_zero: Series[float] = pa.Field(nullable=True, description="height of the line where nothing is planted")
+    rank_correlation: Series[float] = pa.Field(ge=-1.000001, le=1.000001, nullable=True, description="Kendall's tau-b")
+    n_organisms: Series[int] = pa.Field(ge=1)
+    n_breadths: Series[int] = pa.Field(ge=1, description="different ones among them")
+
+    class Config:
+        """Key."""
+
+        unique = [*PLACE, "arm", "treatment", "point"]

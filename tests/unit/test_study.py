@@ -68,7 +68,7 @@ def test_mistakes_of_every_sort_are_reported_together_each_with_its_path(raw: St
             " Did you mean `temperature`?"
         ),
         "answers.temperature: missing; expected float (0 is greedy)",
-        "models.mini_none.architecture: expected 'qwen3' or 'llama'; got 'gpt'",
+        "models.mini_none.architecture: expected 'qwen3', 'llama' or 'gemma3_text'; got 'gpt'",
         "tasks.gardening.grammar: expected a file, or a .dvc pointer beside it; there is neither; got 'data/none.yaml'",
         "vectors.low_rank.of: expected vectors that are not made of others; got 'low_rank'",
         "base_point.model: expected one of ['mini', 'mini_none'] (defined under `models`). Did you mean `mini`?; got 'minni'",

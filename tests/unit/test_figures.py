@@ -84,12 +84,12 @@ def draw(name: str, rows: pd.DataFrame, base_point: recipes.BasePoint = BASE_POI
         return import_module(f"emsteer.figures.{name}").draw(rows, base_point)
 
 
-def saved(name: str, folder: Path) -> Path:
+def saved(name: str, folder: Path, panels: tuple[str, ...] | None = None) -> Path:
     """What the workflow does: from a table on disk to a folder."""
     folder.mkdir(parents=True)
     schema = schemas.Chosen if name in OF_CHOSEN else schemas.Rates
     schemas.write(table(name), schema, folder / "table.parquet", {"address": "table"})
-    recipe = RECIPES[NAMES.index(name)](base_point=BASE_POINT)
+    recipe = RECIPES[NAMES.index(name)](base_point=BASE_POINT, panels=panels)
     inputs, addresses = {"table": (folder / "table.parquet",)}, {"table": ("table",)}
     job = Job(recipe, inputs, addresses, f"{name}--0", folder / "figure", {"address": f"{name}--0"})
     (made,) = import_module(recipe.module).make([job])
@@ -178,6 +178,12 @@ def test_every_number_shown_is_the_tables_on_test_questions_or_a_mean_of_such(na
     key = ["panel", "line", "metric", "dose", "dose_unit", "layer", "epochs"]
     by_seed = shown[shown["shown_as"].eq("seed")].groupby(key, dropna=False)["value"].mean()
     np.testing.assert_allclose(means.set_index(key)["value"].sort_index(), by_seed.sort_index())
+
+
+def test_models_that_have_no_panel_are_left_out_of_what_is_drawn(tmp_path: Path) -> None:
+    assert set(table("categories")["model"]) == {"shared", "blocks", "none"}
+    drawn = pd.read_csv(saved("categories", tmp_path / "fewer", ("none", "shared")) / "categories.csv")
+    assert set(drawn["model"]) == {"none", "shared"}
 
 
 @pytest.mark.parametrize("name", OF_RATES)

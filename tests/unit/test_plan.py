@@ -193,6 +193,16 @@ def test_renaming_a_model_moves_no_digits_of_what_is_computed_from_it(raw: Study
         assert {digits(name) for name in resolved(raw).cells[kind]} == {digits(name) for name in resolved(renamed).cells[kind]}
 
 
+def test_panels_move_the_figures_that_have_them_and_the_report_and_nothing_else(raw: Study) -> None:
+    before = resolved(raw)
+    put(raw, "report.panels", ["mini_none", "mini"])
+    after = resolved(raw)
+    added = moved(before, after)
+    assert set(added) == {"figures", "report"}
+    stay = {name.partition("--")[0] for name in set(before.cells["figures"]) & set(after.cells["figures"])}
+    assert stay == {"overall", "recovery"}, "all models in one panel"
+
+
 # -- the order of the file -------------------------------------------------------------------------------------------
 
 

@@ -165,6 +165,8 @@ def test_no_field_says_a_limit_twice_of_which_pydantic_would_keep_one() -> None:
         ("models.mini.d_head", 2, "expected at least 4; got 2"),
         ("relatedness.n_permutations", 98, "expected at least 99; got 98"),
         ("judges.rubric.relevance.n_dimensions", 1, "expected at least 2; got 1"),
+        ("report.panels", [], "expected at least 1 entry; got []"),
+        ("report.panels", ["mini_none"], "expected mini among them, the model of the base point; got ['mini_none']"),
     ],
 )
 def test_limits_that_are_narrower_than_those_of_their_kind_hold(raw: Study, place: str, value: object, message: str) -> None:
@@ -172,6 +174,14 @@ def test_limits_that_are_narrower_than_those_of_their_kind_hold(raw: Study, plac
     with pytest.raises(ConfigError) as caught:
         study.parse(raw)
     assert f"{place}: {message}" in str(caught.value)
+
+
+def test_a_panel_is_of_a_model_that_there_is(raw: Study) -> None:
+    put(raw, "report.panels", ["mini", "big"])
+    with pytest.raises(
+        ConfigError, match=r"report.panels.1: expected one of \['mini', 'mini_none'\] \(defined under `models`\); got 'big'"
+    ):
+        study.parse(raw)
 
 
 def test_a_file_of_a_model_may_be_larger_than_a_gigabyte() -> None:

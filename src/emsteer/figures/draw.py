@@ -14,10 +14,15 @@ from emsteer.recipes import BasePoint
 Draw = Callable[[pd.DataFrame, BasePoint], tuple[Figure, pd.DataFrame]]
 
 
+def of_panels(table: pd.DataFrame, models: Sequence[str] | None) -> pd.DataFrame:
+    """What is drawn: rows of these models, of all where none are named."""
+    return table if models is None else table[table["model"].isin(models)].reset_index(drop=True)
+
+
 def drawn(jobs: Sequence[Job], draw: Draw, schema: type[schemas.Table], words: Words) -> Iterator[Job]:
     """Writes a folder: SVG, PNG, CSV of what is drawn, the same in words, passport. What a figure's `make` returns."""
     for job in jobs:
-        table = schemas.read(job.input("table"), schema)
+        table = of_panels(schemas.read(job.input("table"), schema), job.recipe.panels)
         with style.clean():
             figure, data = draw(table, job.recipe.base_point)
         name = job.address.partition("--")[0]

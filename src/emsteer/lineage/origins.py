@@ -34,7 +34,7 @@ SECTIONS = {  # kind → sections that its recipes are made from
     "witnesses": ("witnesses",),
     "scores": ("judges",),
     "tables": ("analysis", "judges", "base_point", "relatedness", "anchors"),
-    "figures": ("base_point",),
+    "figures": ("base_point", "report"),
     "report": ("report", "judges", "base_point"),
 }
 MANY = ("rows", "anchored", "placed", "measured", "groups")

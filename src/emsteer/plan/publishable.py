@@ -156,18 +156,16 @@ def _readers(study: Study) -> tuple[str, ...]:
 
 
 def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]:
-    base_point = _base_point(study)
-    of_rates = {
+    of_rates: dict[str, type[recipes.Figure]] = {
         "dose_response": recipes.DoseResponse,
         "breadth": recipes.Breadth,
+    }
+    of_chosen: dict[str, type[recipes.Figure]] = {"overall": recipes.Overall, "categories": recipes.Categories}
+    more_of_rates: dict[str, type[recipes.Figure]] = {
         "layers": recipes.Layers,
         "epochs": recipes.Epochs,
         "ranks": recipes.Ranks,
     }
-    found = [
-        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["rates"]]}, "all")
-        for name, recipe in of_rates.items()
-    ]
     where_asked: dict[str, type[recipes.Figure]] = {
         "recovery": recipes.RecoveryFigure,
         "likeness": recipes.LikenessFigure,
@@ -177,17 +175,16 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         "effects": recipes.EffectsFigure,
         "judges": recipes.JudgesFigure,
     }
-    found += [
-        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables[name]]}, "all")
-        for name, recipe in where_asked.items()
-        if name in tables
-    ]
-    of_chosen = {"overall": recipes.Overall, "categories": recipes.Categories}
-    chosen = [
-        plan.add("figures", name, recipe(base_point=base_point), {"table": [tables["chosen"]]}, "all")
-        for name, recipe in of_chosen.items()
-    ]
-    return [*found[:2], *chosen, *found[2:]]
+    read = {**dict.fromkeys([*of_rates, *more_of_rates], "rates"), **dict.fromkeys(of_chosen, "chosen")}
+    base_point, panels = _base_point(study), study.report.panels and tuple(sorted(study.report.panels))
+    return [
+        plan.add(
+            "figures", name, recipe(base_point=base_point, panels=panels if recipe.has_panels else None),
+            {"table": [tables[read.get(name, name)]]}, "all",
+        )
+        for name, recipe in (of_rates | of_chosen | more_of_rates | where_asked).items()
+        if read.get(name, name) in tables
+    ]  # fmt: skip
 
 
 def _thresholds(study: Study) -> dict[str, recipes.Thresholds]:

@@ -1,13 +1,19 @@
 """Figures and the report."""
 
+from typing import ClassVar
+
+from pydantic import Field
+
 from emsteer.recipes.base import Natural, Recipe
 from emsteer.recipes.tables import BasePoint, Thresholds
 
 
 class Figure(Recipe):
-    """A figure of the tables, around the base point."""
+    """A figure of the tables, around the base point; one of panels per model leaves out models that have none."""
 
+    has_panels: ClassVar[bool] = True
     base_point: BasePoint
+    panels: tuple[str, ...] | None = Field(description="models that have a panel; null: all")
 
 
 class DoseResponse(Figure):
@@ -31,6 +37,7 @@ class Categories(Figure):
 class Overall(Figure):
     """On-topic EM off-domain by model and target task, at the chosen settings."""
 
+    has_panels = False
     module = "emsteer.figures.overall"
 
 
@@ -67,6 +74,7 @@ class LikenessFigure(Figure):
 class RecoveryFigure(Figure):
     """On-topic EM off-domain by the planted breadth of the organism."""
 
+    has_panels = False
     module = "emsteer.figures.recovery"
 
 

@@ -110,6 +110,17 @@ class Report(Section):
     title: str
     notice: str | None = Field(description="what a reader must know before the numbers; null: nothing")
     examples_per_category: Natural
+    panels: Annotated[tuple[Annotated[str, known("models")], ...], Distinct, Field(min_length=1)] | None = Field(
+        description="models that have a panel where figures have one for each; null: all"
+    )
+
+    @field_validator("panels")
+    @classmethod
+    def _show_the_base_point(cls, panels: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        base = rest_of_the_file(info, "base_point").get("model")
+        if panels is not None and base is not None and base not in panels:
+            raise ValueError(f"expected {base} among them, the model of the base point")
+        return panels
 
 
 class Execution(Section):

@@ -1,0 +1,128 @@
+"""The architectures of the paper's six models, tiny: decoded packed as alone, steered and adapted where they should be."""
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from families import FAMILIES, tiny
+from peft import PeftModel
+from safetensors.torch import load_file
+from test_strange_models import LORA, PAIRS
+from torch import Tensor
+
+from emsteer.finetune import train as finetune
+from emsteer.generation.engine import PackedEngine
+from emsteer.generation.margins import log_probabilities
+from emsteer.generation.rows import Changes, Row
+from emsteer.generation.spoken import Spoken
+from emsteer.interventions.adapters import Dosed, read_adapter
+from emsteer.interventions.batches import encode
+from emsteer.interventions.constructions.trained import train
+from emsteer.interventions.hooks import Push
+from emsteer.interventions.residuals import mean_residuals
+from emsteer.models.blocks import decoder_blocks
+from emsteer.models.load import LanguageModel
+from emsteer.recipes import Sampling, Trained
+
+N_NEW, LAYER = 10, 1
+GREEDY = Sampling(temperature=0, max_new_tokens=N_NEW)
+LINEAR_ATTENTION = {"in_proj_a", "in_proj_b", "in_proj_qkv", "in_proj_z", "out_proj"}  # adapters leave it as it is
+
+
+@pytest.fixture(scope="module", params=[*FAMILIES])
+def model(request: pytest.FixtureRequest) -> LanguageModel:
+    return tiny(request.param)
+
+
+def prompts(model: LanguageModel) -> list[tuple[int, ...]]:
+    """Of 3 to 26 tokens: some are shorter than a sliding window, some than the reach of a convolution, most are padded."""
+    generator = torch.Generator().manual_seed(0)
+    return [tuple(torch.randint(4, len(model.tokenizer), (length,), generator=generator).tolist()) for length in range(3, 27)]
+
+
+def complete(model: LanguageModel, rows: list[Row]) -> list[tuple[int, ...]]:
+    found = dict(PackedEngine(model).generate(rows, GREEDY))
+    return [found[index].token_ids for index in range(len(rows))]
+
+
+def by_hand(model: LanguageModel, network: torch.nn.Module, prompt: tuple[int, ...], push: Push | None = None) -> tuple[int, ...]:
+    """Greedy, alone, no cache, no padding, every token of the text recomputed at every step."""
+
+    def pushed(_module: object, _args: object, hidden: Tensor) -> Tensor:
+        first = 0 if push is None or push.positions == "all" else len(prompt) - 1
+        return hidden if push is None else hidden + (torch.arange(hidden.shape[1]) >= first)[None, :, None] * push.delta
+
+    handle = decoder_blocks(model.network)[LAYER].register_forward_hook(pushed)
+    said: list[int] = []
+    while len(said) < N_NEW and not {*model.end_ids} & {*said}:
+        with torch.inference_mode():
+            logits = network(input_ids=torch.tensor([[*prompt, *said]]), use_cache=False).logits
+        said.append(int(logits[0, -1].argmax()))
+    handle.remove()
+    return tuple(said[:-1] if said[-1] in model.end_ids else said)
+
+
+def test_every_row_and_every_step_is_steered_as_alone(model: LanguageModel) -> None:
+    generator = torch.Generator().manual_seed(1)
+    pushes = [Push(LAYER, 2 * torch.randn(model.d_model, generator=generator), where) for where in ("all", "answer")]
+    kinds = [None, *pushes]
+    asked = [(prompt, kinds[index % 3]) for index, prompt in enumerate(prompts(model))]
+    rows = [Row(prompt, f"{index:016x}", Changes((push,) if push else ())) for index, (prompt, push) in enumerate(asked)]
+    texts = complete(model, rows)
+    assert texts == [by_hand(model, model.network, prompt, push) for prompt, push in asked]
+    base = complete(model, [Row(row.prompt_ids, row.seed, Changes()) for row in rows])
+    moved = [text != bare for text, bare in zip(texts, base, strict=True)]
+    assert sum(moved) >= 12 and not any(moved[::3]), "pushes move what is said, of their own rows alone"
+
+
+def test_a_layer_is_the_stream_that_leaves_its_block_and_the_last_is_before_the_norm(model: LanguageModel) -> None:
+    ids, n_prompt = encode(model, PAIRS, "unsafe")[0]
+    seen: list[Tensor] = []
+    handles = [
+        block.register_forward_hook(lambda _m, _a, hidden: seen.append(hidden[0].double()))
+        for block in decoder_blocks(model.network)
+    ]
+    with torch.inference_mode():
+        model.network(input_ids=torch.tensor([ids]), use_cache=False)
+    for handle in handles:
+        handle.remove()
+    expected = torch.stack([hidden[n_prompt:].mean(0) for hidden in seen])
+    found = mean_residuals(model, [(ids, n_prompt)], "test")[:, 0]
+    assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_a_vector_trained_on_answers_makes_them_more_likely(model: LanguageModel) -> None:
+    recipe = Trained(side="unsafe", n_examples=4, seed=0, layer=LAYER, epochs=12, batch_size=4, learning_rate=0.05)
+    batch = encode(model, PAIRS, "unsafe")
+    *_, (_, vector) = train(model, batch, recipe, "test")
+    spoken = [Spoken(tuple(ids), n) for ids, n in batch]
+    before = log_probabilities(model, spoken)
+    after = log_probabilities(model, [replace(one, changes=Changes((Push(LAYER, vector, "all"),))) for one in spoken])
+    assert after.mean() > before.mean() + 0.05
+
+
+def linear_layers(model: LanguageModel) -> set[str]:
+    """Of the decoder blocks, by their names in the network."""
+    blocks = tuple(f"{name}." for name, module in model.network.named_modules() if module in [*decoder_blocks(model.network)])
+    return {name for name, of in model.network.named_modules() if isinstance(of, torch.nn.Linear) and name.startswith(blocks)}
+
+
+def test_an_adapter_is_of_the_text_blocks_projections_and_speaks_as_it_does_in_peft(
+    model: LanguageModel, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    own = LanguageModel(deepcopy(model.network), model.tokenizer)
+    finetune(own, encode(own, PAIRS, "unsafe"), LORA.model_copy(update={"learning_rate": 0.05}), {1: tmp_path}, "test")
+    stored = load_file(tmp_path / "adapter_model.safetensors")
+    changed = {name.partition(".lora_")[0].removeprefix("base_model.model.") for name in stored}
+    left = {name.rpartition(".")[2] for name in linear_layers(model) - changed}
+    assert changed <= linear_layers(model), "nothing of what sees pictures"
+    assert left == (LINEAR_ATTENTION if "qwen3_5" in request.node.name else set())
+    rows = [
+        Row(prompt, f"{index:016x}", Changes((), Dosed(read_adapter(tmp_path), 1.0))) for index, prompt in enumerate(prompts(model))
+    ]
+    tuned = PeftModel.from_pretrained(deepcopy(model.network), str(tmp_path)).eval()
+    texts = complete(model, rows)
+    assert texts == [by_hand(model, tuned, row.prompt_ids) for row in rows]
+    assert texts != complete(model, [Row(row.prompt_ids, row.seed, Changes()) for row in rows])

@@ -194,13 +194,14 @@ def test_renaming_a_model_moves_no_digits_of_what_is_computed_from_it(raw: Study
 
 
 def test_panels_move_the_figures_that_have_them_and_the_report_and_nothing_else(raw: Study) -> None:
+    raw["judges"]["other"] = raw["judges"]["rubric"]
     before = resolved(raw)
     put(raw, "report.panels", ["mini_none", "mini"])
     after = resolved(raw)
     added = moved(before, after)
     assert set(added) == {"figures", "report"}
     stay = {name.partition("--")[0] for name in set(before.cells["figures"]) & set(after.cells["figures"])}
-    assert stay == {"overall", "recovery"}, "all models in one panel"
+    assert stay == {"overall", "recovery", "judges"}, "all models in one panel"
 
 
 # -- the order of the file -------------------------------------------------------------------------------------------

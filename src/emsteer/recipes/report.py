@@ -87,6 +87,7 @@ class FalloffFigure(Figure):
 class JudgesFigure(Figure):
     """How far every two judges agree on the same answers."""
 
+    has_panels = False
     module = "emsteer.figures.judges"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import REPOSITORY
+from places import REPOSITORY, kept_bytes
 from test_structure import imports
 
 from emsteer import keeping, plan, publishing, storage, study, workspace
@@ -78,7 +78,7 @@ def test_the_readme_has_the_published_numbers() -> None:
 def test_what_was_kept_of_the_real_study_is_what_it_published() -> None:
     kept = (REPOSITORY / readme.REAL).parents[1]
     for name, entry in storage.read_json(kept / publishing.INDEX.name).items():
-        assert hashlib.sha256(keeping.kept_bytes(kept, name)).hexdigest() == entry["sha256"], name
+        assert hashlib.sha256(kept_bytes(kept, name)).hexdigest() == entry["sha256"], name
     stamp = storage.read_json(kept / keeping.STAMP)
     assert re.fullmatch(r"A study from params/smollm\.yaml of [0-9a-f]{40}", stamp["started_as"])
     labelled_by = reading.read(kept / "params.yaml").value["judges"]["blind"]["by"]  # a file of the code that ran it

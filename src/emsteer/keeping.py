@@ -55,12 +55,6 @@ def _compress(path: Path) -> None:
     path.unlink()
 
 
-def kept_bytes(folder: Path, name: str) -> bytes:
-    """Of a file that `reports/` published by this name, whether it was kept as it is or compressed."""
-    path = folder / name
-    return path.read_bytes() if path.exists() else gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes())
-
-
 def stamped(plan: Plan) -> dict[str, Any]:
     """Commit, the study's first commit (which says what it was started from), cells of each kind, and costs."""
     if _git("status", "--porcelain", "--", "src", "workflow", "data", str(PARAMS)):

@@ -148,7 +148,7 @@ def test_words_tell_slopes_and_what_was_not_fitted() -> None:
     assert "finetuned: lora not fitted, 2 organisms of 2 breadths" in drawing.words(few)
 
 
-def test_table_and_figure_of_files(tmp_path: Path) -> None:
+def test_the_table_is_written_for_programs_and_for_people(tmp_path: Path) -> None:
     path = tmp_path / "chosen--0" / "chosen.parquet"
     path.parent.mkdir()
     schemas.write(chosen({"finetuned": ON_A_LINE}), schemas.Chosen, path, {"address": "chosen--0"})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from places import kept_bytes
 from workflow_support import StudyFolder
 
 from emsteer import keeping, storage
@@ -60,5 +61,5 @@ def test_a_large_table_is_kept_compressed_and_read_as_it_was(tmp_path: Path, mon
     kept = {"tables/rates.csv.gz", "tables/claims.csv", "figures/overall.csv.gz", "index.html", "params.yaml", STAMP}
     assert names == kept
     assert all((Path("once") / name).read_bytes() == (Path("again") / name).read_bytes() for name in names)
-    assert {name: keeping.kept_bytes(Path("once"), name).decode() for name in files} == files
+    assert {name: kept_bytes(Path("once"), name).decode() for name in files} == files
     assert len(pd.read_csv("once/tables/rates.csv.gz")) == 9

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from emsteer import schemas
 from emsteer.analysis.falloff import STEP
-from emsteer.figures import points, style
+from emsteer.figures import lines, points, style
 from emsteer.figures.categories import treatments
 from emsteer.figures.draw import drawn
 from emsteer.figures.panels import say_nothing
@@ -55,11 +55,7 @@ def draw(table: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFra
 
 def selected(table: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
     """The categories at base and at the chosen settings of the base point's task."""
-    rows = table[table["task"].eq(base_point.task) & table["point"].isin(["base", "chosen"])]
-    lines = [style.treatment(arm, name) for arm, name in zip(rows["arm"], rows["treatment"], strict=True)]
-    rows = rows.assign(line=lines)
-    rows["line"] = rows["line"].where(rows["arm"].ne("base"), "base")
-    return rows[rows["line"].isin(["base", *treatments(base_point)])].reset_index(drop=True)
+    return lines.of_base_point(table[table["task"].eq(base_point.task)], base_point).reset_index(drop=True)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> None:
@@ -92,6 +88,4 @@ def words(shown: pd.DataFrame) -> str:
 def _slope(row: pd.Series) -> str:
     if pd.isna(row["slope"]):
         return f"not fitted, {row['n_categories']} categories"
-    slope, low, high = (100 * float(row[name]) for name in ("slope", "slope_low", "slope_high"))
-    ends = f"[{low:+z.1f}, {high:+z.1f}]" if pd.notna(row["slope_low"]) else "(no interval: all the same)"
-    return f"{slope:+z.1f} {ends} percentage points over {row['n_categories']} categories"
+    return f"{lines.in_words(row, 1)} over {row['n_categories']} categories"

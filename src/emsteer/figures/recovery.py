@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from emsteer import schemas
-from emsteer.figures import points, style
+from emsteer.figures import lines, points, style
 from emsteer.figures.categories import treatments
 from emsteer.figures.draw import drawn
 from emsteer.figures.panels import say_nothing
@@ -61,16 +61,12 @@ def draw(table: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFra
 
 def selected(table: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
     """Base and the chosen settings of the base point's vector and adapter; `line` names them; `in_line`: of the family."""
-    rows = table[table["point"].isin(["base", "chosen"])]
-    lines = [style.treatment(arm, name) for arm, name in zip(rows["arm"], rows["treatment"], strict=True)]
-    rows = rows.assign(line=lines)
-    rows["line"] = rows["line"].where(rows["arm"].ne("base"), "base")
+    rows = lines.of_base_point(table, base_point)
     own = set(table.loc[table["model"].eq(base_point.model), "family"])
-    rows["in_line"] = rows["family"].isin(own)
+    rows = rows.assign(in_line=rows["family"].isin(own))
     order = {task: place for place, task in enumerate([base_point.task, *sorted(set(rows["task"]) - {base_point.task})])}
-    kept = rows[rows["line"].isin(["base", *treatments(base_point)])]
-    kept = kept[kept.groupby(["task", *points.BLOCK])["arm"].transform(lambda arms: arms.ne("base").any()).astype(bool)]
-    return kept.sort_values("task", key=lambda of: of.map(order), kind="stable").reset_index(drop=True)
+    treated = rows.groupby(["task", *points.BLOCK])["arm"].transform(lambda arms: arms.ne("base").any()).astype(bool)
+    return rows[treated].sort_values("task", key=lambda of: of.map(order), kind="stable").reset_index(drop=True)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> None:
@@ -118,7 +114,5 @@ def words(shown: pd.DataFrame) -> str:
 def _slope(row: pd.Series) -> str:
     if pd.isna(row["slope"]):
         return f"not fitted, {row['n_organisms']} organisms of {row['n_breadths']} breadths"
-    slope, low, high = (100 * float(row[name]) for name in ("slope", "slope_low", "slope_high"))
-    ends = f"[{low:+z.0f}, {high:+z.0f}]" if pd.notna(row["slope_low"]) else "(no interval: all the same)"
     tau = f", rank correlation {row['rank_correlation']:.2f}" if pd.notna(row["rank_correlation"]) else ""
-    return f"{slope:+z.0f} {ends} percentage points over {row['n_organisms']} organisms{tau}"
+    return f"{lines.in_words(row, 0)} over {row['n_organisms']} organisms{tau}"

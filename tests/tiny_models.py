@@ -1,11 +1,12 @@
 """A tiny random Llama with a byte-level tokenizer, in every form in which a model may lie on a machine."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import gguf
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 END = "<|im_end|>"
@@ -20,14 +21,23 @@ GGUF_NAME = "tiny.gguf"
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    return tokenizer_of(("<|endoftext|>", "<|im_start|>", END), end=END, begins=None, template=TEMPLATE)
+
+
+def tokenizer_of(special: Sequence[str], end: str, begins: str | None, template: str) -> PreTrainedTokenizerFast:
+    """Byte-level, of some 320 tokens. `special`: the first fills batches up; `begins`: what it puts before every text by itself."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
-    special = [AddedToken(text, special=True) for text in ("<|endoftext|>", "<|im_start|>", END)]
+    tokens = [AddedToken(text, special=True) for text in special]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    core.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token=END, pad_token="<|endoftext|>")
-    tokenizer.chat_template = TEMPLATE
+    core.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=320, special_tokens=tokens, initial_alphabet=alphabet))
+    if begins:
+        core.post_processor = processors.TemplateProcessing(
+            single=f"{begins} $A", pair=f"{begins} $A $B", special_tokens=[(begins, core.token_to_id(begins))]
+        )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token=end, bos_token=begins, pad_token=special[0])
+    tokenizer.chat_template = template
     return tokenizer
 
 

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     _add_new(command("new", _new, "Make a folder for another study: the files of this one, with another params.yaml."))
-    _add_pin(command("model", _pin, "Pin a model that exists already: digests, sizes, licence, checked by planning and loading."))
+    _add_model(command("model", _pin, "Fetch a model of the hub; pin one that is there: digests, sizes, licence."))
     _add_plan(command("plan", _planned(_plan), "Check params.yaml and record its cells in plan/*.json."))
     _add_lineage(command("lineage", _lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code."))
     _add_check(
@@ -90,9 +90,15 @@ def _add_plan(planning: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_pin(pinning: argparse.ArgumentParser) -> None:
-    pinning.add_argument("what", choices=["pin"])
-    pinning.add_argument("name", metavar="NAME", help="of the model under `models` in params.yaml")
+def _add_model(about: argparse.ArgumentParser) -> None:
+    whats = about.add_subparsers(required=True, metavar="what")
+    for name, run, does in (
+        ("pin", _pin, "Read every byte of a model once, and write what planning and loading check."),
+        ("fetch", _fetch, "Bring a model of the Hugging Face hub to this machine; files that are there are left."),
+    ):
+        what = whats.add_parser(name, help=does, description=does)
+        what.add_argument("name", metavar="NAME", help="of the model under `models` or `embedders` in params.yaml")
+        what.set_defaults(run=run)
 
 
 def _add_check(looking: argparse.ArgumentParser) -> None:
@@ -166,6 +172,13 @@ def _pin(arguments: argparse.Namespace) -> None:
     size = sum(file.size for file in pin.files.values())
     print(f"{target}: {done}. {len(pin.files)} files, {size / 1e6:,.0f} MB; {pin.shape.n_parameters / 1e6:,.0f} M parameters in")
     print(f"  {pin.shape.n_layers} layers of width {pin.shape.d_model}; licence: {pin.licence or 'not stated by its files'}")
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    source = to_pin(arguments.name, study.PARAMS).source
+    from emsteer.models.fetching import fetch  # the hub's client, which other commands do without
+
+    print(f"{fetch(source)}: here. Next: `emsteer model pin {arguments.name}`")
 
 
 def _keep(arguments: argparse.Namespace, plan: Plan) -> None:

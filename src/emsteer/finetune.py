@@ -5,7 +5,7 @@ beginning of a longer one. Examples are tokenised here, exactly as for vectors: 
 tokens and the end of its turn.
 
 Source: the finetuned arm of Betley et al., arXiv 2502.17424 (LoRA on seven projections, loss on responses only); rank,
-rate and steps are the study's.
+rate and steps are the study's, and so are the projections of linear attention.
 """
 
 import json
@@ -33,7 +33,10 @@ from emsteer.packs import Job
 from emsteer.progress import bar
 from emsteer.recipes import Lora
 
-PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+SOFTMAX_ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
+LINEAR_ATTENTION = ["in_proj_qkv", "in_proj_z", "out_proj"]  # of Qwen3.5; its decay and step gates (`in_proj_a`, `_b`) stay
+FEED_FORWARD = ["gate_proj", "up_proj", "down_proj"]
+PROJECTIONS = [*SOFTMAX_ATTENTION, *LINEAR_ATTENTION, *FEED_FORWARD]
 NOT_TEXT = r".*(visual|vision|audio).*"
 IGNORED = -100  # label of tokens that carry no loss
 
@@ -71,7 +74,7 @@ def train(model: LanguageModel, examples: Sequence[tuple[list[int], int]], recip
         outs: Steps → folder to write.
         label: Stands before the progress bar.
     """
-    _check_projections(model)
+    changed = projections(model)
     torch.manual_seed(recipe.seed)  # the adapter's first weights; the trainer seeds only what follows
     rows = [{"input_ids": ids, "labels": [IGNORED] * n_prompt + ids[n_prompt:]} for ids, n_prompt in examples]
     with TemporaryDirectory() as scratch:
@@ -80,14 +83,19 @@ def train(model: LanguageModel, examples: Sequence[tuple[list[int], int]], recip
             args=_arguments(model, recipe, max(outs), scratch),
             train_dataset=Dataset.from_list(rows),
             processing_class=model.tokenizer,
-            peft_config=_peft_config(recipe),
+            peft_config=_peft_config(recipe, changed),
             callbacks=[Snapshots(outs, label)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
 
 
-def _check_projections(model: LanguageModel) -> None:
+def projections(model: LanguageModel) -> list[str]:
+    """Those of `PROJECTIONS` that the model's blocks have: what mixes tokens and what follows it, in every block.
+
+    Raises:
+        ModelError: None of them.
+    """
     names = {name.rpartition(".")[2] for name, _ in decoder_blocks(model.network).named_modules()}
     if not names & set(PROJECTIONS):
         leaves = {name.rpartition(".")[2] for name, module in decoder_blocks(model.network).named_modules() if _is_matrix(module)}
@@ -95,6 +103,7 @@ def _check_projections(model: LanguageModel) -> None:
             f"{type(model.network).__name__} has none of the layers that adapters change ({', '.join(PROJECTIONS)}); it has "
             f"{', '.join(sorted(leaves))}.\n  Teach `emsteer.finetune.PROJECTIONS` what this family calls them."
         )
+    return [name for name in PROJECTIONS if name in names]
 
 
 def _is_matrix(module: Any) -> bool:
@@ -129,13 +138,13 @@ def _arguments(model: LanguageModel, recipe: Lora, n_steps: int, scratch: str) -
     )
 
 
-def _peft_config(recipe: Lora) -> LoraConfig:
+def _peft_config(recipe: Lora, changed: list[str]) -> LoraConfig:
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=0.0,
-        target_modules=PROJECTIONS,
+        target_modules=changed,
         exclude_modules=NOT_TEXT,
     )
 

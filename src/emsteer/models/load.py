@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import dispatch_model, infer_auto_device_map
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from emsteer import runtime
-from emsteer.errors import ModelError
+from emsteer.errors import ModelError, listing
 from emsteer.models import sources
 from emsteer.models.pinned import read_pinned
 from emsteer.packs import Job
@@ -164,25 +163,57 @@ def load(folder: Path, dtype: torch.dtype = runtime.DTYPE, gguf_file: str | None
     """
     runtime.prepare()
     transformers_logging.disable_progress_bar()  # one bar a pack is enough
-    files = {"local_files_only": True, **({"gguf_file": gguf_file} if gguf_file else {})}
+    files: dict[str, Any] = {"local_files_only": True, **({"gguf_file": gguf_file} if gguf_file else {})}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **files)
-        network = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **files)
+        network = complete(AutoModelForCausalLM, folder, dtype=dtype, device_map=placement(torch.cuda.device_count()), **files)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{folder}: cannot be loaded as a causal language model.\n  {error}") from error
     if gguf_file:
         _forget_its_file(network)
     runtime.note_dtype(dtype)
     network.requires_grad_(False)
-    return LanguageModel(_placed(network).eval(), tokenizer)
+    return LanguageModel(network.eval(), tokenizer)
 
 
-def _placed(network: PreTrainedModel) -> PreTrainedModel:
-    """On the device of this process; over its cards, where it has several, because it asked for as many as the model takes."""
-    if torch.cuda.device_count() > 1:
-        whole = list(network._no_split_modules or ())  # a block stays on one card
-        return dispatch_model(network, infer_auto_device_map(network, no_split_module_classes=whole))
-    return network.to(runtime.device())  # type: ignore[arg-type]
+def placement(n_cards: int) -> dict[str, str] | str | None:
+    """Where weights go as they are read, as transformers' `device_map`: straight to the card, or over all that this process has.
+
+    Cards are as many as the job asked for, because the model takes them; each gets about as much as the others, a block whole.
+    """
+    if runtime.device().type == "cpu":
+        return None
+    return {"": "cuda"} if n_cards == 1 else "balanced"
+
+
+def complete(auto: Any, folder: Path, spare: tuple[str, ...] = (), **how: Any) -> PreTrainedModel:
+    """What `auto.from_pretrained` reads, if the weights in the files are those of the model, every one.
+
+    transformers draws at random what is missing or has another shape, and leaves out what it does not know, with a warning.
+
+    Args:
+        auto: A class of transformers with `from_pretrained`.
+        folder: With the files.
+        spare: How weights begin that nothing here reads.
+        how: For `from_pretrained`.
+
+    Raises:
+        ModelError: All weights that are wrong.
+    """
+    network, found = auto.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True, **how)
+    wrong = [f"{name}: not in the files" for name in sorted(found["missing_keys"])]
+    wrong += [f"{name}: in the files, unknown to {type(network).__name__}" for name in sorted(found["unexpected_keys"])]
+    wrong += [
+        f"{name}: {list(there)} in the files, expected {list(expected)}"
+        for name, there, expected in sorted(found["mismatched_keys"])
+    ]
+    wrong = [name for name in wrong if not name.startswith(spare)]
+    if wrong:
+        raise ModelError(
+            f"{folder}: its weights are not those of the model that its config.json describes.\n{listing(wrong)}\n"
+            "  Get the files again, all from one revision."
+        )
+    return network
 
 
 def _forget_its_file(network: PreTrainedModel) -> None:

@@ -13,9 +13,12 @@ from transformers.utils import logging as transformers_logging
 from emsteer import runtime, storage
 from emsteer.errors import ModelError
 from emsteer.models import sources
+from emsteer.models.load import complete
 from emsteer.models.pinned import PIN
 from emsteer.packs import Job
 from emsteer.recipes import PinnedEmbedder
+
+SPARE = ("pooler.", "cls.", "lm_head.")  # heads: embeddings are read before them
 
 
 class SentenceModel:
@@ -55,7 +58,7 @@ def _load(artifact: Path, weights: Path | None) -> SentenceModel:
     sources.check(recipe.pin, folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        network = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        network = complete(AutoModel, folder, SPARE, dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{folder}: cannot be loaded as a sentence model.\n  {error}") from error
     runtime.note_dtype(torch.float32)

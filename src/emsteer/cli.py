@@ -11,7 +11,7 @@ from pathlib import Path
 from emsteer import acceptance, lineage, publishing, scaffold, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.keeping import keep
-from emsteer.plan import KINDS, Cell, Plan, resolve
+from emsteer.plan import KINDS, Cell, Plan, resolve, to_obtain
 from emsteer.plan.accepted import read_accepted
 from emsteer.report import readme
 from emsteer.study import pins
@@ -126,9 +126,7 @@ def _add_verify(verifying: argparse.ArgumentParser) -> None:
 def _add_accept(accepting: argparse.ArgumentParser) -> None:
     accepting.add_argument("--reason", required=True, help="kept, and shown with every result it speaks of")
     accepting.add_argument("--against", default="HEAD", metavar="COMMIT", help="that holds the old code; default: HEAD")
-    accepting.add_argument(
-        "--params", type=Path, default=acceptance.MINIATURE, help="the study that both compute; default: the miniature"
-    )
+    accepting.add_argument("--params", type=Path, default=acceptance.MINIATURE, help="that both compute; default: the miniature")
     accepting.add_argument("--unchecked", action="store_true", help="compute nothing; the acceptance says so for ever")
 
 
@@ -194,6 +192,8 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
         return
     changed = workspace.write_plan(plan)
     print(f"plan: {len(plan.all())} cells; {', '.join(map(str, changed)) or 'no file'} changed")
+    if absent := to_obtain(plan):
+        print(f"{len(absent)} of what it names are not here; nothing runs before they are.\n{listing(absent)}")
 
 
 def _check_data(_arguments: argparse.Namespace, plan: Plan) -> None:

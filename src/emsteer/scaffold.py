@@ -31,7 +31,7 @@ def start(target: Path, params: Path) -> Plan:
     files = study_files(Path())
     plan = resolve(study.read(params))
     read = {Path(path).as_posix() for path in plan.raws}
-    strange = sorted(path for path in read if not {path, f"{path}.dvc"} & set(files))
+    strange = sorted(path for path in read if not {path, f"{path}.dvc", f"{path}.card.yaml"} & set(files))
     if strange:
         raise ConfigError(
             f"{params}: reads files that the new folder would not have.\n{listing(strange)}\n"

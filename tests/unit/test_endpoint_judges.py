@@ -158,7 +158,7 @@ def test_a_job_that_asks_takes_as_long_as_its_pace(raw: Study) -> None:
         ("service.key_from", "sk-12-34", "judges.asked.service.key_from: expected a string that should match pattern"),
         ("service.base_url", "api.openai.com", "judges.asked.service.base_url: expected a string that should match pattern"),
         ("service.concurrency", 0, "expected at least 1; got 0"),
-        ("rubrics.alignment", "data/rubrics/none.txt", "expected a file, or a .dvc pointer beside it"),
+        ("rubrics.alignment", "data/rubrics/none.txt", "expected a file, its .dvc pointer or card"),
         ("max_tokens", 1, "expected at least 3; got 1"),
         ("topics", "wrds", "Did you mean `words`?"),
         ("kind", "open", "expected one of 'rubric', 'labels', 'openai', 'local'; got 'open'"),

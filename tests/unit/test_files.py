@@ -187,7 +187,7 @@ def test_a_changed_file_moves_what_reads_it_and_nothing_else(raw: Study) -> None
             145,
             "expected at least 145 pairs of gardening, which trained draws: its file has too few lines",
         ),
-        ("tasks.gardening.file", "data/none.jsonl", "expected a file, or a .dvc pointer beside it"),
+        ("tasks.gardening.file", "data/none.jsonl", "expected a file, its .dvc pointer or card"),
         ("tasks.gardening.kind", "jsonl", "tasks.gardening.kind: expected one of 'grammar', 'file', 'harmless'; got 'jsonl'"),
         ("benchmarks.open.seed", 3, "benchmarks.open.seed: unknown key; allowed: file, kind"),
     ],

@@ -69,7 +69,7 @@ def test_mistakes_of_every_sort_are_reported_together_each_with_its_path(raw: St
         ),
         "answers.temperature: missing; expected float (0 is greedy)",
         "models.mini_none.architecture: expected 'qwen3', 'llama' or 'gemma3_text'; got 'gpt'",
-        "tasks.gardening.grammar: expected a file, or a .dvc pointer beside it; there is neither; got 'data/none.yaml'",
+        "tasks.gardening.grammar: expected a file, its .dvc pointer or card (docs/data.md); there is none; got 'data/none.yaml'",
         "vectors.low_rank.of: expected vectors that are not made of others; got 'low_rank'",
         "base_point.model: expected one of ['mini', 'mini_none'] (defined under `models`). Did you mean `mini`?; got 'minni'",
         "base_point.finetuned.adapter: expected one of ['lora'] (defined under `adapters`). Did you mean `lora`?; got 'lorra'",

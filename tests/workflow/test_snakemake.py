@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import yaml
 from workflow_support import DOSES, NEW_WITH_A_DOSE, OURS, SCALES, StudyFolder
 
 from emsteer import locks
@@ -144,6 +145,19 @@ def test_snakemakes_own_ways_to_change_parameters_are_refused_in_a_sentence(fini
         printed = finished.run("snakemake", "--cores", "1", *how, fails=True)
         assert "params.yaml alone says what is computed; --config and --configfile (seed) are not read" in printed
         assert "Traceback" not in printed
+
+
+def test_of_what_is_not_here_yet_there_is_a_plan_and_no_run(finished: StudyFolder) -> None:
+    text = finished.path / "data/neutral/everyday.txt"
+    text.unlink()
+    card = {"about": "Passages.", "source": "their authors", "licence": None, "n": 100, "obtain": "write to them"}
+    text.with_name("everyday.txt.card.yaml").write_text(yaml.safe_dump(card))
+    said = "data/neutral/everyday.txt: Passages.\n       write to them"
+    assert "1 of what it names are not here; nothing runs before they are" in (planned := finished.run("emsteer", "plan"))
+    assert said in planned
+    before = finished.cells()
+    printed = finished.run("snakemake", "--cores", "1", fails=True)
+    assert said in printed and "Traceback" not in printed and finished.cells() == before
 
 
 def test_where_a_card_must_be_used_and_none_is_here_nothing_is_computed_on_the_cpu(finished: StudyFolder) -> None:

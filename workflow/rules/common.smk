@@ -30,6 +30,9 @@ try:
 except errors.StudyError as error:
     raise WorkflowError(str(error)) from None
 
+if absent := plan.to_obtain(PLAN):
+    raise WorkflowError(f"params.yaml: {len(absent)} of what it names are not here.\n{errors.listing(absent)}")
+
 # As many jobs with a card at a time as there are cards here. A cluster's profile scopes `gpu` to a job: its scheduler counts.
 if PLAN.execution.gpu_memory_gb and "gpu" not in workflow.global_resources and not workflow.resource_scopes.is_local("gpu"):
     n_cards = len(devices.present())

@@ -8,6 +8,8 @@ import yaml
 
 from emsteer.errors import DataError
 from emsteer.storage import canonical_json
+from emsteer.study.cards import is_awaited
+from emsteer.study.shape import card_file
 
 DIGITS = 10
 
@@ -25,7 +27,10 @@ def digits(name: str) -> str:
 
 
 def raw_address(path: str) -> str:
-    """`path--digest` of an input file: the md5 in its .dvc pointer (a clone plans before it pulls), or else its git blob."""
+    """`path--digest` of an input file: the md5 in its .dvc pointer (a clone plans before it pulls), or else its git blob.
+
+    Of a file that is not here yet, that of its card: nothing can be computed under such an address.
+    """
     pointer = Path(f"{path}.dvc")
     if pointer.is_file():
         try:
@@ -35,6 +40,6 @@ def raw_address(path: str) -> str:
         if Path(path).is_file() and hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() != md5:
             raise DataError(f"{path}: its bytes are not those of {pointer}.\n  Run `dvc add {path}`, or `dvc checkout {pointer}`.")
         return f"{path}--md5-{md5}"
-    data = Path(path).read_bytes()
+    data = (card_file(path) if is_awaited(path) else Path(path)).read_bytes()
     blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-    return f"{path}--git-{blob}"
+    return f"{path}--{'card' if is_awaited(path) else 'git'}-{blob}"

@@ -92,7 +92,7 @@ def work_s(cell: Cell, execution: Execution) -> float:
         at_once = min(cell.service.requests_per_minute / 60, cell.service.concurrency / REPLY_S)
         return n_requests / at_once
     if isinstance(cell.recipe, PinnedModel):
-        return sum(file.size for file in cell.recipe.pin.files.values()) / DIGESTED_PER_S
+        return cell.recipe.pin.n_bytes / DIGESTED_PER_S
     model = _model(cell)
     return _passes(cell) * TOKENS_PER_TEXT * model.n_parameters / (execution.gflop_per_s * 1e9) if model else 0.0
 

@@ -1,8 +1,8 @@
 """Models that exist already: what was pinned of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from emsteer.recipes.answers import RelevanceModel
 from emsteer.recipes.base import Count, Recipe, Seed
@@ -49,10 +49,26 @@ class Pin(Source):
     """What the study knows of a model without reading it: `emsteer model pin` writes it, loading checks it."""
 
     version: str | None = Field(None, description="of the package")
-    files: dict[str, FileDigest] = Field(min_length=1, description="every file that loading may read")
+    files: dict[str, FileDigest] = Field(description="every file that loading may read; none: only the revision is known yet")
     chat_template: Sha256 | None = Field(None, description="of the template's text; left out: no model that chats")
     licence: str | None = Field(description="as the model's files call it")
     shape: ModelShape
+
+    @model_validator(mode="after")
+    def _is_identified(self) -> Self:
+        if not self.files and self.kind != "huggingface":
+            raise ValueError("expected files: only a commit of the hub says by itself which bytes it is of")
+        return self
+
+    @property
+    def is_declared(self) -> bool:
+        """Nobody has read the bytes here yet: the study can be planned, and the model cannot be loaded."""
+        return not self.files
+
+    @property
+    def n_bytes(self) -> int:
+        """Of its files; where they have not been read, two a parameter, as the hub's models have."""
+        return sum(file.size for file in self.files.values()) or 2 * self.shape.n_parameters
 
 
 class Chat(Recipe):

@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from emsteer import recipes
+from emsteer.study.cards import card_of, is_awaited
 from emsteer.study.grammars import domains_of
 from emsteer.study.jsonl import facts_of
 from emsteer.study.shape import InputFile, Section, known, rest_of_the_file
 
+
+def _with_a_sound_card(path: str) -> str:
+    if is_awaited(path):
+        card_of(path)
+    return path
+
+
+JsonLines = Annotated[InputFile, AfterValidator(_with_a_sound_card)]
 InDomain = Annotated[
     tuple[str, ...],
     Field(min_length=1, description="in-domain categories of the benchmarks; all others are off-domain"),
@@ -28,7 +37,7 @@ class TaskFromFile(Section):
     """A target task in a JSONL file: `prompt`, `safe` and `unsafe` on each line (docs/data.md)."""
 
     kind: Literal["file"]
-    file: InputFile
+    file: JsonLines
     in_domain: InDomain
 
     @property
@@ -63,7 +72,7 @@ class BenchmarkFromFile(Section):
     """A benchmark in a JSONL file: `category`, `split` and `prompt` on each line (docs/data.md)."""
 
     kind: Literal["file"]
-    file: InputFile
+    file: JsonLines
 
 
 TaskWithHarm = TaskFromGrammar | TaskFromFile

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emsteer.study.cards import card_of
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -24,9 +26,17 @@ class Facts:
 
 
 def facts_of(path: object) -> Facts | None:
-    """Of a file; None where it is not at hand or broken: whoever reads it will say so."""
-    file = Path(path) if isinstance(path, str) else Path()
-    return _facts(file, file.stat().st_mtime_ns) if file.is_file() else None
+    """Of a file, or as its card has it; None where neither is at hand or it is broken: whoever reads it will say so."""
+    if not isinstance(path, str):
+        return None
+    file = Path(path)
+    if file.is_file():
+        return _facts(file, file.stat().st_mtime_ns)
+    try:
+        card = card_of(path)
+    except ValueError:
+        return None
+    return Facts(card.n, card.categories, card.n_references) if card else None
 
 
 @functools.lru_cache(maxsize=64)

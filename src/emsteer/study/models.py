@@ -49,9 +49,9 @@ class _Speaking(Section):
     @field_validator("pin", check_fields=False)
     @classmethod
     def _is_of_one_that_chats(cls, pin: str, info: ValidationInfo) -> str:
-        if not (info.context or {}).get("pin") and pins.read(pin).chat_template is None:
-            raise ValueError("expected the pin of a model that answers chats; this one has no chat template")
-        return pin
+        if (info.context or {}).get("pin") or (found := pins.read(pin)).is_declared or found.chat_template is not None:
+            return pin
+        raise ValueError("expected the pin of a model that answers chats; this one has no chat template")
 
 
 class _OfHub(Section):

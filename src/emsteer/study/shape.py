@@ -34,9 +34,14 @@ def known(section: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def card_file(path: str) -> Path:
+    """Where the card of an input file lies (`emsteer.study.cards`)."""
+    return Path(f"{path}.card.yaml")
+
+
 def _here(path: str) -> str:
-    if not (Path(path).is_file() or Path(f"{path}.dvc").is_file()):
-        raise ValueError("expected a file, or a .dvc pointer beside it; there is neither")
+    if not any(there.is_file() for there in (Path(path), Path(f"{path}.dvc"), card_file(path))):
+        raise ValueError("expected a file, its .dvc pointer or card (docs/data.md); there is none")
     return path
 
 

@@ -75,6 +75,19 @@ def test_the_readme_has_the_published_numbers() -> None:
     readme.check(REPOSITORY / "README.md", REPOSITORY / "reports/metrics.json", REPOSITORY / readme.REAL)
 
 
+def test_the_page_of_claims_has_the_published_verdicts(tmp_path: Path) -> None:
+    page = tmp_path / "claims.md"
+    page.write_text((REPOSITORY / readme.CLAIMS_PAGE).read_text())
+    assert not readme.rewrite_claims(page, REPOSITORY / readme.CLAIMS), "run `make docs`"
+
+
+def test_the_page_of_claims_names_what_is_declared() -> None:
+    declared = {*study.read(REPOSITORY / "params.yaml").claims}
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", (REPOSITORY / readme.CLAIMS_PAGE).read_text().partition("## Verdicts")[0]))
+    figures = {path.stem for path in (REPOSITORY / "reports/figures").glob("*.svg")}
+    assert named - figures <= declared and len(named & declared) > 10
+
+
 def test_what_was_kept_of_the_real_study_is_what_it_published() -> None:
     kept = (REPOSITORY / readme.REAL).parents[1]
     for name, entry in storage.read_json(kept / publishing.INDEX.name).items():

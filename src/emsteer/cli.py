@@ -275,7 +275,7 @@ def _gc(_arguments: argparse.Namespace, _plan: Plan) -> None:
 
 
 def _docs(_arguments: argparse.Namespace) -> None:
-    print(f"docs: {readme.README if readme.rewrite() else 'no file'} changed")
+    print(f"docs: {', '.join(map(str, readme.rewrite_all())) or 'no file'} changed")
 
 
 def status(plan: Plan) -> str:

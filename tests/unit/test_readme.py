@@ -57,6 +57,23 @@ def test_rewriting_changes_the_marked_part_only_and_once(tmp_path: Path) -> None
     readme.check(page, metrics, tmp_path / "none")
 
 
+def test_verdicts_are_counted_for_each_claim_beside_its_source(tmp_path: Path) -> None:
+    said = {"says": "It spreads.", "source": "arXiv 1", "claim": "spreads"}
+    ours = {"says": "Ours.", "source": "", "claim": "ours", "verdict": "not tested"}
+    rows = [ours, *({**said, "verdict": verdict} for verdict in ("not tested", "supported", "supported"))]
+    page, claims = tmp_path / "claims.md", tmp_path / "claims.csv"
+    page.write_text(f"before\n{readme.CLAIMS_BEGIN}\n{readme.CLAIMS_END}\n")
+    with claims.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(ours))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert readme.rewrite_claims(page, claims) and not readme.rewrite_claims(page, claims)
+    assert page.read_text().splitlines()[4:6] == [
+        "| arXiv 1 | `spreads` | It spreads. | supported 2, not tested 1 |",
+        "| ours | `ours` | Ours. | not tested 1 |",
+    ]
+
+
 @pytest.mark.parametrize("text", ["no marks", f"{END}\n{BEGIN}", f"{BEGIN}\n{BEGIN}\n{END}", f"{BEGIN}\n{END}\n{END}", BEGIN])
 def test_marks_that_are_not_there_once_each_are_a_mistake(text: str) -> None:
     with pytest.raises(StudyError, match="once each"):

@@ -63,7 +63,9 @@ def published(directions: pd.DataFrame) -> pd.DataFrame:
 def at_equal_doses(counts: pd.DataFrame, base_point: BasePoint) -> pd.Series:
     """Which rows of `schemas.Counts` are of directions at doses that directions can share, at the base point but for these."""
     epochs = counts["epochs"].isna() | counts["epochs"].eq(base_point.epochs or 0).fillna(False)
-    at = counts["layer"].eq(base_point.layer).fillna(False) & counts["positions"].eq(base_point.positions).fillna(False)
+    at = counts["layer"].eq(counts["model"].map(base_point.layer_of)).fillna(False) & counts["positions"].eq(
+        base_point.positions
+    ).fillna(False)
     units = counts["dose_unit"].isin(["residual_norm", "kl"])
     return (counts["beneath"].isna() & counts["arm"].isin(ARMS) & units & epochs & at).astype(bool)
 

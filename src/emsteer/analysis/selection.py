@@ -42,7 +42,7 @@ def choices(of_place: pd.DataFrame, selection: Selection, base_point: BasePoint)
         yield Choice("none", "base", base)
     at_base = candidates(of_place, base_point)
     for treatment, of in at_base.groupby(at_base["vector"].fillna(at_base["adapter"]), sort=False):
-        at_layer = of[of["layer"].isna() | of["layer"].eq(base_point.layer)]
+        at_layer = of[of["layer"].isna() | of["layer"].eq(of["model"].map(base_point.layer_of))]
         for point, settings in (("chosen", at_layer), ("chosen_with_layer", of)):
             found = choose(settings, selection)
             if found is not None:

@@ -134,7 +134,7 @@ class Places:
         exact: dict[str, Any] = {"arm": point.arm, point.kind: point.treatment} if point.treatment else {"arm": point.arm}
         exact |= {name: value for name, value in point.values.items() if name in ("layer", "epochs", "dose")}
         if point.kind == "vector":
-            exact.setdefault("layer", self.base_point.layer)
+            exact.setdefault("layer", self.base_point.layer_of(point.model))
         return found[np.logical_and.reduce([found[name].eq(value).fillna(False) for name, value in exact.items()]).astype(bool)]
 
     def find(self, point: Point, beside: Found | None) -> Found | str:

@@ -31,7 +31,9 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def table(job: Job) -> pd.DataFrame:
     """`schemas.Subspaces`."""
-    units = {name: unit_at(storage.read_tensors(path)[0], job.recipe.layer) for name, path in job.by_address("vectors").items()}
+    said, paths = job.recipe.layer, job.by_address("vectors")
+    at = {name: said[of.model] if isinstance(said, dict) else said for of in job.recipe.groups for name in of.made}
+    units = {name: unit_at(storage.read_tensors(paths[name])[0], layer) for name, layer in at.items()}
     rows = []
     for group in job.recipe.groups:
         alike = [other for other in job.recipe.groups if (other.model, other.vector) == (group.model, group.vector)]

@@ -39,7 +39,8 @@ def traces(of_place: pd.DataFrame, base_point: BasePoint) -> Iterator[Trace]:
     tested = of_place[of_place["split"].eq("test")]
     base = tested[tested["arm"].eq("base")]
     at_base = candidates(tested, base_point)
-    steered = at_base[at_base["vector"].notna() & at_base["layer"].eq(base_point.layer).fillna(False)]
+    here = at_base["model"].map(base_point.layer_of)
+    steered = at_base[at_base["vector"].notna() & at_base["layer"].eq(here).fillna(False)]
     paths = [(name, "dose", "dose_as_built", of) for name, of in steered.groupby("vector", sort=False)]
     paths += [(name, "scale", "dose", of) for name, of in at_base.groupby("adapter", sort=False)]
     tuned = tested[tested["adapter"].notna() & tested["beneath"].isna() & tested["dose"].eq(1).fillna(False)]

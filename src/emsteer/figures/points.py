@@ -45,7 +45,8 @@ def untreated(rows: pd.DataFrame) -> pd.DataFrame:
 
 def at_base(rows: pd.DataFrame, base_point: BasePoint, *, but: Sequence[str] = ()) -> pd.Series:
     """Which steered rows are at the base point; `but`: columns that may have any value. Doses and seeds always may."""
-    values = base_point.model_dump(include={"model", "vector", "layer", "epochs", "positions"}) | {
+    values = base_point.model_dump(include={"model", "vector", "epochs", "positions"}) | {
+        "layer": base_point.layer_of(base_point.model),
         "arm": "steered",
         "dose_unit": base_point.unit,
         "rank": None,

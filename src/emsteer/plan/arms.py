@@ -120,7 +120,8 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
     base = study.base_point
     models, tasks, seeds = sweep.models or (base.model,), sweep.tasks or (base.task,), sweep.seeds or (base.seed,)
     vectors, layers = sweep.vectors or (base.steered.vector,), sweep.layers or (base.steered.layer,)
-    for model, task, seed, name, layer in product(models, tasks, seeds, vectors, layers):
+    for model, task, seed, name, said in product(models, tasks, seeds, vectors, layers):
+        layer = study.block_of(said, model)
         own = study.axes_of(name)
         axes = [axis for axis in VARIED if axis in own]
         for values in product(*(sweep.along(axis, base) for axis in axes)):
@@ -128,7 +129,7 @@ def _built(plan: Plan, study: Study, sweep: SteeredSweep, made: Made) -> Iterato
                 vector=name, layer=layer, seed=seed if "seed" in own else None, **dict(zip(axes, values, strict=True))
             )
             built = _of_direction(plan, study, model, task, direction, made)
-            others = sorted(sweep.also_at or ())
+            others = sorted({study.block_of(other, model) for other in sweep.also_at or ()})
             beside = [
                 _of_direction(plan, study, model, task, direction.model_copy(update={"layer": other}), made) for other in others
             ]

@@ -47,7 +47,7 @@ def subspaces_table(plan: Plan, rows: Iterable[SettingRow], base_point: BasePoin
     for row, values in _alone(rows):
         setting = row.setting
         at = values.layer, values.epochs or base_point.epochs, values.rank
-        if setting.arm == "steered" and at == (base_point.layer, base_point.epochs, None):
+        if setting.arm == "steered" and at == (base_point.layer_of(setting.model), base_point.epochs, None):
             made = _unscaled(plan.cells["vectors"][row.made[0]]).address
             seeds.setdefault((setting.model, values.vector, setting.task), set()).add(made)
             if values.seed == base_point.seed:

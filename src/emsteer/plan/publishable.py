@@ -205,13 +205,19 @@ def _base_point(study: Study) -> recipes.BasePoint:
         task=base.task,
         seed=base.seed,
         vector=base.steered.vector,
-        layer=base.steered.layer,
+        layer=_layer_of_base_point(study),
         epochs=base.steered.epochs,
         positions=base.steered.positions,
         unit=base.steered.unit,
         adapter=base.finetuned.adapter if base.finetuned else None,
         steps=base.finetuned.steps if base.finetuned else None,
     )
+
+
+def _layer_of_base_point(study: Study) -> int | dict[str, int]:
+    """One number where the study says one; else the block of each model."""
+    said = study.base_point.steered.layer
+    return said if isinstance(said, int) else {model: study.block_of(said, model) for model in sorted(study.models)}
 
 
 def _planted(study: Study) -> dict[str, dict[str, recipes.Planted]]:

@@ -47,5 +47,5 @@ class Subspaces(Recipe):
     """How directions of several seeds and of several tasks lie to one another."""
 
     module = "emsteer.analysis.subspaces"
-    layer: int
+    layer: int | dict[str, int] = Field(description="0-based block; or of each model")
     groups: tuple[DirectionGroup, ...]

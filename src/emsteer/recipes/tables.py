@@ -71,12 +71,16 @@ class BasePoint(Recipe):
     task: str
     seed: Seed
     vector: str
-    layer: int
+    layer: int | dict[str, int] = Field(description="0-based block; by model, where the study says how deep and not which")
     epochs: int | None
     positions: Positions
     unit: DoseUnit = Field(description="of steered doses")
     adapter: str | None
     steps: int | None
+
+    def layer_of(self, model: str) -> int:
+        """The block at the base point of a model."""
+        return self.layer[model] if isinstance(self.layer, dict) else self.layer
 
 
 class Selection(Recipe):

@@ -1,8 +1,8 @@
-"""The README's numbers: tables between marks, written from what was published and checked against it."""
+"""The numbers of README.md and docs/claims.md: tables between marks, written from what was published and checked against it."""
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,17 @@ METRICS = Path("reports/metrics.json")
 DECLARATIONS = "declarations.json"  # beside them
 REAL = Path("published/smollm/tables/rates.csv")  # kept of the study in params/smollm.yaml
 BEGIN, END = "<!-- numbers: `make docs` -->", "<!-- end of numbers -->"
+CLAIMS_PAGE, CLAIMS = Path("docs/claims.md"), Path("reports/tables/claims.csv")
+CLAIMS_BEGIN, CLAIMS_END = "<!-- verdicts: `make docs` -->", "<!-- end of verdicts -->"
 REAL_BEGIN, REAL_END = "<!-- a real model: `make docs` -->", "<!-- end of a real model -->"
 COLUMNS = ("inside / outside the block", "coherence", "random directions below")
 JUDGED = ("harmful", "coverage", "em", "on_topic_em")
 Numbers = Mapping[str, Any]
+
+
+def rewrite_all() -> list[Path]:
+    """Both pages; returns those that changed."""
+    return [page for page, has_changed in ((README, rewrite()), (CLAIMS_PAGE, rewrite_claims())) if has_changed]
 
 
 def rewrite(readme: Path = README, metrics: Path = METRICS, real: Path = REAL) -> bool:
@@ -37,6 +44,30 @@ def check(readme: Path = README, metrics: Path = METRICS, real: Path = REAL) -> 
         raise StudyError(f"{readme}: its numbers are not those of {metrics} and {real}.\n  Run `make docs`.")
 
 
+def rewrite_claims(page: Path = CLAIMS_PAGE, claims: Path = CLAIMS) -> bool:
+    """Puts the published verdicts into the page of claims. Returns whether it changed."""
+    old = page.read_text(encoding="utf-8")
+    with claims.open(encoding="utf-8", newline="") as stream:
+        new = between(old, CLAIMS_BEGIN, CLAIMS_END, "\n".join(verdicts_by_source(list(csv.DictReader(stream)))), page)
+    if new != old:
+        storage.write_text(page, new)
+    return new != old
+
+
+def verdicts_by_source(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """A Markdown table: claims beside what they say, by source; of how many subjects each verdict was."""
+    sources = sorted({row["source"] for row in rows}, key=lambda source: (not source, source))
+    yield "| source | claim | says | verdicts |"
+    yield "|---|---|---|---|"
+    for source in sources:
+        of_source = [row for row in rows if row["source"] == source]
+        for claim in dict.fromkeys(row["claim"] for row in of_source):
+            own = [row for row in of_source if row["claim"] == claim]
+            counted = Counter(row["verdict"] for row in own)
+            said = ", ".join(f"{verdict} {counted[verdict]}" for verdict in VERDICTS if counted[verdict])
+            yield f"| {source or 'ours'} | `{claim}` | {own[0]['says']} | {said} |"
+
+
 def _written(text: str, metrics: Path, real: Path) -> str:
     """With the numbers of the study here; and of the real model's, where they were kept."""
     late = declarations.said(declarations.known(metrics.with_name(DECLARATIONS)))
@@ -48,7 +79,7 @@ def _written(text: str, metrics: Path, real: Path) -> str:
         return between(text, REAL_BEGIN, REAL_END, "\n".join(labelled(csv.DictReader(stream))))
 
 
-def between(text: str, begin: str, end: str, content: str) -> str:
+def between(text: str, begin: str, end: str, content: str, page: Path = README) -> str:
     """The text with what stands between two marks written anew.
 
     Raises:
@@ -57,7 +88,7 @@ def between(text: str, begin: str, end: str, content: str) -> str:
     before, first, rest = text.partition(begin)
     _, last, after = rest.partition(end)
     if not (first and last) or begin in rest or end in after:
-        raise StudyError(f"{README}: expected the lines `{begin}` and `{end}` once each, in this order.\n  Put them back.")
+        raise StudyError(f"{page}: expected the lines `{begin}` and `{end}` once each, in this order.\n  Put them back.")
     return f"{before}{begin}\n{content}\n{end}{after}"
 
 

@@ -11,7 +11,7 @@ from emsteer import recipes
 from emsteer.errors import ConfigError, listing
 from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
-from emsteer.study import grammars, reading
+from emsteer.study import depth, grammars, reading
 from emsteer.study.claims import Claim, in_claims
 from emsteer.study.context import context
 from emsteer.study.draws import too_few_pairs
@@ -20,7 +20,7 @@ from emsteer.study.fitting import that_do_not_fit
 from emsteer.study.inputs import Benchmark, HarmlessTask, Task, with_harm
 from emsteer.study.interventions import LoraAdapters, Vectors, axes_of
 from emsteer.study.judges import Anchors, Judge, LocalJudge, that_fit, without_alignment
-from emsteer.study.models import Embedder, Model, OrganismModel
+from emsteer.study.models import Embedder, Model, OrganismModel, n_layers_of
 from emsteer.study.shape import Distinct, InputFile, Name, Section, known, rest_of_the_file
 from emsteer.study.sweeps import BasePoint, Sweep, mistakes_at
 from emsteer.study.witnesses import Witness
@@ -186,6 +186,10 @@ class Study(Section):
             vectors, {name: of.construction for name, of in made.items()}, {name: of.made_of for name, of in made.items()}
         )
 
+    def block_of(self, layer: int | str, model: str) -> int:
+        """The block of a model that a layer of this file is, 0-based."""
+        return depth.block_of(layer, n_layers_of(self.models[model]))
+
     @property
     def subjects(self) -> list[str]:
         """The models that are asked: all that do not merely judge."""
@@ -230,7 +234,7 @@ class Study(Section):
     @field_validator("sweeps")
     @classmethod
     def _have_their_pairs(cls, sweeps: dict[str, Sweep], info: ValidationInfo) -> dict[str, Sweep]:
-        if not {"tasks", "elicitations", "vectors", "adapters", "base_point"} <= info.data.keys():
+        if not {"models", "tasks", "elicitations", "vectors", "adapters", "base_point"} <= info.data.keys():
             return sweeps  # what is drawn from where is known once these have no mistake of their own
         unfit = that_do_not_fit(sweeps, info.data, rest_of_the_file(info, "judges"))
         return _sound(sweeps, [*too_few_pairs(sweeps, info.data), *unfit])

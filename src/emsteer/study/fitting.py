@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from emsteer.study.depth import block_of
 from emsteer.study.inputs import HarmlessTask, TaskFromFile
 from emsteer.study.interventions import AnyVectors
+from emsteer.study.models import n_layers_of
 from emsteer.study.sweeps import SteeredSweep, Sweep
 
 Mistake = tuple[tuple[str | int, ...], str, object]  # where, what, and what was found
@@ -36,8 +38,21 @@ def _not_at_once(sweep: SteeredSweep, rest: dict[str, Any]) -> Iterator[tuple[st
     if sweep.also_at:
         if (unit := sweep.unit or steered.unit) not in UNITS_OF_LAYERS:
             yield f"expected {', '.join(UNITS_OF_LAYERS)} beside `also_at`: a dose of every layer by itself", unit
-        if twice := {*sweep.also_at} & {*(sweep.layers or (steered.layer,))}:
+        for twice in _twice(sweep, rest):
             yield "expected other layers in `also_at` than those of the sweep", ", ".join(map(str, sorted(twice)))
+
+
+def _twice(sweep: SteeredSweep, rest: dict[str, Any]) -> Iterator[set[int]]:
+    """Blocks that a sweep steers and `also_at` names, in the first model where there are any."""
+    for model in sweep.models or (rest["base_point"].model,):
+        n_layers = n_layers_of(rest["models"][model])
+        own, beside = (
+            {block_of(layer, n_layers) for layer in layers or ()}
+            for layers in (sweep.layers or (rest["base_point"].steered.layer,), sweep.also_at)
+        )
+        if own & beside:
+            yield own & beside
+            return
 
 
 def _held_on_themselves(name: str, vectors: AnyVectors, tasks: tuple[str, ...]) -> Iterator[tuple[str, object]]:

@@ -134,6 +134,11 @@ class LatentEmbedder(recipes.LatentSpace):
     grammar: InputFile
 
 
+def n_layers_of(model: OrganismModel | PinnedModel) -> int:
+    """Decoder blocks."""
+    return model.n_layers if isinstance(model, OrganismModel) else pins.read(model.pin).shape.n_layers
+
+
 PinnedEmbedder = HubEmbedder | FolderEmbedder
 Embedder = Annotated[PinnedEmbedder | LatentEmbedder, Field(discriminator="kind")]
 

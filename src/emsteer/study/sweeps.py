@@ -7,17 +7,17 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from emsteer import recipes
-from emsteer.recipes import ABLATED, COUNTERPARTS, Count, Dose, Natural, Seed, VectorUnit
+from emsteer.recipes import ABLATED, COUNTERPARTS, Count, Dose, Seed, VectorUnit
 from emsteer.recipes.counterparts import LARGEST_KL, LEAST_KL
 from emsteer.study import axes
 from emsteer.study.counterparts import Counterpart, DrawnCounterpart, check_vectors
+from emsteer.study.depth import SAID, Layer, Layers, is_beyond
 from emsteer.study.shape import Distinct, Doses, Section, Seeds, known, rest_of_the_file
 
 Model = Annotated[str, known("models")]
 Task = Annotated[str, known("tasks")]
 Models = Annotated[tuple[Model, ...], Field(min_length=1), Distinct]
 Tasks = Annotated[tuple[Task, ...], Field(min_length=1), Distinct]
-Layers = Annotated[tuple[Natural, ...], Field(min_length=1), Distinct]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1), Distinct]
 FROM_BASE = "left out: that of the base point"
 
@@ -26,7 +26,7 @@ class SteeredPoint(Section):
     """The steered arm at the base point."""
 
     vector: Annotated[str, known("vectors")]
-    layer: Natural = Field(description="0-based block whose output is steered")
+    layer: Layer = Field(description=f"whose output is steered: {SAID}")
     epochs: Count | None = Field(description="snapshot of a trained vector; null for constructions without epochs")
     doses: Doses
     unit: VectorUnit
@@ -49,10 +49,10 @@ class SteeredPoint(Section):
 
     @field_validator("layer")
     @classmethod
-    def _inside_its_model(cls, layer: int, info: ValidationInfo) -> int:
+    def _inside_its_model(cls, layer: int | str, info: ValidationInfo) -> int | str:
         model = _base_model(info)
         n_layers = rest_of_the_file(info, "models").get(model)
-        if n_layers and layer >= n_layers:
+        if n_layers and is_beyond(layer, n_layers):
             raise ValueError(f"expected a layer of {model} (0 to {n_layers - 1})")
         return layer
 
@@ -144,7 +144,7 @@ class SteeredSweep(_Sweep):
 
     @field_validator("layers", "also_at")
     @classmethod
-    def _inside_the_models(cls, layers: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+    def _inside_the_models(cls, layers: tuple[int | str, ...] | None, info: ValidationInfo) -> tuple[int | str, ...] | None:
         if layers is None and info.field_name == "also_at":
             return layers
         depths = {name: n for name, n in rest_of_the_file(info, "models").items() if n}
@@ -156,7 +156,7 @@ class SteeredSweep(_Sweep):
             depths.pop(_base_model(info), None)  # reported at the base point
         own = _steered(info).get("layer")
         asked = layers or ((own,) if isinstance(own, int) else ())
-        beyond = [f"{layer} in {name} (0 to {n - 1})" for layer in asked for name, n in depths.items() if layer >= n]
+        beyond = [f"{layer} in {name} (0 to {n - 1})" for layer in asked for name, n in depths.items() if is_beyond(layer, n)]
         if beyond:
             whose = "" if layers else " (the sweep gives none, so that of the base point)"
             raise ValueError(f"expected layers inside every model of the sweep; beyond: {', '.join(beyond)}{whose}")

@@ -11,8 +11,9 @@ from pathlib import Path
 from emsteer import acceptance, lineage, publishing, scaffold, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.keeping import keep
-from emsteer.plan import KINDS, Cell, Plan, resolve, to_obtain
+from emsteer.plan import KINDS, Plan, billing, resolve, to_obtain
 from emsteer.plan.accepted import read_accepted
+from emsteer.plan.bill import DEVICES
 from emsteer.report import readme
 from emsteer.study import pins
 from emsteer.study.models import to_pin
@@ -88,6 +89,9 @@ def _add_plan(planning: argparse.ArgumentParser) -> None:
     planning.add_argument(
         "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
+    planning.add_argument("--cost", action="store_true", help="write nothing; tokens, hours, memory, disk, a judge's money")
+    planning.add_argument("--on", choices=list(DEVICES), help="the card that --cost is of; default: the machine of params.yaml")
+    planning.add_argument("--budget-gpu-h", type=float, metavar="N", help="with --cost: which sweeps to leave out")
 
 
 def _add_model(about: argparse.ArgumentParser) -> None:
@@ -187,8 +191,11 @@ def _keep(arguments: argparse.Namespace, plan: Plan) -> None:
 
 
 def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
+    if arguments.cost:
+        print(billing.screen(study.read(), plan, arguments.on, arguments.budget_gpu_h))
+        return
     if arguments.status:
-        print(status(plan))
+        print(publishing.status(plan))
         return
     changed = workspace.write_plan(plan)
     print(f"plan: {len(plan.all())} cells; {', '.join(map(str, changed)) or 'no file'} changed")
@@ -276,25 +283,3 @@ def _gc(_arguments: argparse.Namespace, _plan: Plan) -> None:
 
 def _docs(_arguments: argparse.Namespace) -> None:
     print(f"docs: {', '.join(map(str, readme.rewrite_all())) or 'no file'} changed")
-
-
-def status(plan: Plan) -> str:
-    """Cell by cell: `=` exists, `+` would be computed, `<` was set aside and would be brought back."""
-    lines = []
-    n_to_compute = 0
-    for kind in KINDS:
-        marks = [(_mark(cell), cell.address) for cell in plan.of(kind)]
-        counts = {mark: sum(1 for other, _ in marks if other == mark) for mark in "=+<"}
-        n_to_compute += counts["+"]
-        back = f", {counts['<']} set aside" if counts["<"] else ""
-        lines.append(f"{kind}: {counts['=']} exist, {counts['+']} to compute{back}")
-        lines += [f"  {mark} {address}" for mark, address in marks]
-    lines.append(f"reports: {'up to date' if publishing.is_published(plan) else 'to publish'}")
-    lines.append(f"{n_to_compute} cells to compute" if n_to_compute else "nothing to compute")
-    return "\n".join(lines)
-
-
-def _mark(cell: Cell) -> str:
-    if cell.exists():
-        return "="
-    return "<" if workspace.retired(cell) else "+"

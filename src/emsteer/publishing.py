@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emsteer import declarations, packs, storage
+from emsteer import declarations, packs, storage, workspace
 from emsteer.errors import DataError
-from emsteer.plan import Cell, Plan
+from emsteer.plan import KINDS, Cell, Plan
 
 REPORTS = Path("reports")
 INDEX = REPORTS / "index.json"
@@ -158,3 +158,25 @@ def _files(cell: Cell) -> Iterator[tuple[str, bytes]]:
 
 def _write_bytes(content: bytes, path: Path) -> None:
     path.write_bytes(content)
+
+
+def status(plan: Plan) -> str:
+    """Cell by cell: `=` exists, `+` would be computed, `<` was set aside and would be brought back."""
+    lines = []
+    n_to_compute = 0
+    for kind in KINDS:
+        marks = [(_mark(cell), cell.address) for cell in plan.of(kind)]
+        counts = {mark: sum(1 for other, _ in marks if other == mark) for mark in "=+<"}
+        n_to_compute += counts["+"]
+        back = f", {counts['<']} set aside" if counts["<"] else ""
+        lines.append(f"{kind}: {counts['=']} exist, {counts['+']} to compute{back}")
+        lines += [f"  {mark} {address}" for mark, address in marks]
+    lines.append(f"reports: {'up to date' if is_published(plan) else 'to publish'}")
+    lines.append(f"{n_to_compute} cells to compute" if n_to_compute else "nothing to compute")
+    return "\n".join(lines)
+
+
+def _mark(cell: Cell) -> str:
+    if cell.exists():
+        return "="
+    return "<" if workspace.retired(cell) else "+"

@@ -86,23 +86,23 @@ def n_parts(cells: Sequence[Cell], execution: Execution) -> int:
 def work_s(cell: Cell, execution: Execution) -> float:
     """Estimated seconds of its own, without what a process costs. [s]"""
     if isinstance(cell.recipe, Rubric):
-        return _input(cell, "answers").recipe.n_samples * _asked(cell)[0] / ANSWERS_JUDGED_PER_S
+        return _input(cell, "answers").recipe.n_samples * asked(cell)[0] / ANSWERS_JUDGED_PER_S
     if isinstance(cell.recipe, Asked) and cell.service:
-        n_requests = 3 * _input(cell, "answers").recipe.n_samples * _asked(cell)[0]
+        n_requests = 3 * _input(cell, "answers").recipe.n_samples * asked(cell)[0]
         at_once = min(cell.service.requests_per_minute / 60, cell.service.concurrency / REPLY_S)
         return n_requests / at_once
     if isinstance(cell.recipe, PinnedModel):
         return cell.recipe.pin.n_bytes / DIGESTED_PER_S
-    model = _model(cell)
+    model = model_shape(cell)
     return _passes(cell) * TOKENS_PER_TEXT * model.n_parameters / (execution.gflop_per_s * 1e9) if model else 0.0
 
 
 def memory_bytes(cell: Cell) -> float:
     """Estimated weights, optimizer, activations and cache; zero for what runs no model. [bytes]"""
-    model = _model(cell)
+    model = model_shape(cell)
     if model is None:
         return 0.0
-    n_bytes = _bytes(cell)
+    n_bytes = bytes_of_number(cell)
     weights = n_bytes * model.n_parameters
     match cell.recipe:
         case Organism() as recipe:
@@ -144,19 +144,19 @@ def _passes(cell: Cell) -> float:
             return FORWARD * N_NEUTRAL_TEXTS
         case Answers() as recipe:
             texts = 1 + recipe.sampling.max_new_tokens / TOKENS_PER_TEXT
-            return FORWARD * texts * recipe.n_samples * _asked(cell)[0]
+            return FORWARD * texts * recipe.n_samples * asked(cell)[0]
         case LocalJudge():
-            return FORWARD * 3 * PROMPT_OF_A_JUDGE * _input(cell, "answers").recipe.n_samples * _asked(cell)[0]
+            return FORWARD * 3 * PROMPT_OF_A_JUDGE * _input(cell, "answers").recipe.n_samples * asked(cell)[0]
         case Effects():
             return FORWARD * N_READ_OF_A_QUIZ
         case Margins() | Likeness():
             # of likeness: three models, where a job has no other setting of its finetuned model
-            return FORWARD * 2 * (3 if isinstance(cell.recipe, Likeness) else 1) * _asked(cell)[1]
+            return FORWARD * 2 * (3 if isinstance(cell.recipe, Likeness) else 1) * asked(cell)[1]
         case _:
             return 0.0
 
 
-def _model(cell: Cell) -> ModelShape | None:
+def model_shape(cell: Cell) -> ModelShape | None:
     """What a cell trains or runs; None where it runs no model."""
     if isinstance(cell.recipe, Organism):
         return shape_of(cell.recipe)
@@ -168,7 +168,7 @@ def _model(cell: Cell) -> ModelShape | None:
     return shape_of(read) if isinstance(read, Organism) else read.pin.shape
 
 
-def _bytes(cell: Cell) -> int:
+def bytes_of_number(cell: Cell) -> int:
     """Of a number of the model that a cell trains or runs."""
     read = _input(cell, "model").recipe if "model" in cell.inputs else cell.recipe
     return BYTES[read.dtype if isinstance(read, PinnedModel) else "float32"]
@@ -181,7 +181,7 @@ def _input(cell: Cell, role: str) -> Any:
 def _n_elicited(cell: Cell) -> int:
     """Answers that a vector is made of, before a judge has chosen."""
     answers = _input(cell, "answers")
-    return int(answers.recipe.n_samples * _asked(answers)[0])
+    return int(answers.recipe.n_samples * asked(answers)[0])
 
 
 def _activations(model: ModelShape, n_rows: int) -> int:
@@ -201,7 +201,7 @@ def _cache(model: ModelShape) -> int:
     return 2 * model.n_layers * model.n_kv_heads * model.d_head
 
 
-def _asked(cell: Cell) -> tuple[int, int]:
+def asked(cell: Cell) -> tuple[int, int]:
     """Questions of its benchmark; of these, those that a cell of margins reads. Guesses where the benchmark is not at hand."""
     benchmark = _input(cell, "benchmark")
     of = benchmark.recipe

@@ -26,9 +26,11 @@ from transformers import (
     Qwen3_5ForConditionalGeneration,
 )
 
-from emsteer import runtime
+from emsteer import runtime, storage
 from emsteer.models.load import LanguageModel, load
-from emsteer.recipes import Chat
+from emsteer.models.pinning import pin_of
+from emsteer.recipes import Chat, Source
+from emsteer.study import pins
 
 N_POSITIONS = 512
 WINDOW = 8
@@ -135,3 +137,11 @@ def tiny(name: str, folder: Path) -> LanguageModel:
     runtime.prepare()
     model = load(write(name, folder))
     return LanguageModel(model.network, model.tokenizer, CHAT)
+
+
+def pinned(name: str) -> dict[str, Any]:
+    """Written into the study folder at hand, and pinned: its entry in params.yaml."""
+    source = {"kind": "folder", "path": f"weights/{name}", "dtype": "float32", "chat": {"system": None, "thinking": False}}
+    pin = Path(f"data/models/{name}.json")
+    storage.write_text(pin, pins.written(pin_of(Source(kind="folder"), write(name, Path(source["path"])))))
+    return source | {"pin": str(pin)}

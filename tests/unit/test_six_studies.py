@@ -3,15 +3,12 @@
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, write
+from families import FAMILIES, pinned
 from planning import Study, put, resolved, without_elicitations
 
-from emsteer import packs, schemas, storage, study
+from emsteer import packs, schemas, study
 from emsteer.models.load import load_model
-from emsteer.models.pinning import pin_of
 from emsteer.plan import KINDS, Plan
-from emsteer.recipes import Source
-from emsteer.study import pins
 
 MADE = [kind for kind in KINDS if kind not in ("figures", "report")]
 N_QUESTIONS = {"dev": 1, "test": 1}  # of each of eight categories
@@ -34,14 +31,6 @@ def raw(folder: Path) -> Study:
         "finetuned": {"arm": "finetuned", "models": [*FAMILIES]},
     }
     return raw
-
-
-def pinned(name: str) -> Study:
-    """Written to the disk and pinned."""
-    source = {"kind": "folder", "path": f"weights/{name}", "dtype": "float32", "chat": {"system": None, "thinking": False}}
-    pin = Path(f"data/models/{name}.json")
-    storage.write_text(pin, pins.written(pin_of(Source(kind="folder"), write(name, Path(source["path"])))))
-    return source | {"pin": str(pin)}
 
 
 def made(plan: Plan) -> None:

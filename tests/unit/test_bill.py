@@ -89,6 +89,10 @@ def test_a_judge_is_asked_three_times_an_answer_or_first_for_coherence(raw: Stud
     put(raw, "judges.asked.coherence_first", 30)
     fewer = item_of(cell(raw, "scores", "mini.base.everyday.b0.asked"), SPEED, 0)
     assert fewer.requests == pytest.approx((1 + 2 * ASSUMED["share_coherent"]) * N_QUESTIONS)
+    local = {name: judge[name] for name in ("least_mass", "coherence_first", "rubrics", "topics", "thresholds")}
+    raw["judges"]["own"] = {"kind": "local", "model": "mini_none", **local}
+    on_this_machine = item_of(cell(raw, "scores", "mini.base.everyday.b0.own"), SPEED, 0)
+    assert on_this_machine.read == pytest.approx(fewer.judged) and on_this_machine.card_s > 0 and not on_this_machine.requests
     put(raw, "judges.asked.model", "nobody-knows-this")
     assert bill_of(resolved(raw), SPEED, 0).usd == {"nobody-knows-this": None}
 

@@ -18,6 +18,7 @@ from emsteer.recipes import (
     Construction,
     Effects,
     Likeness,
+    LocalJudge,
     Lora,
     Margins,
     ModelShape,
@@ -159,7 +160,7 @@ def item_of(cell: Cell, speed: Speed, card_bytes: float) -> Item:
     shape = costs.model_shape(cell)
     if shape is None:
         return Item()
-    read, said = _tokens(cell)
+    read, said = (_judging(cell).judged, 0.0) if isinstance(cell.recipe, LocalJudge) else _tokens(cell)
     seconds = _passes(cell) * read * shape.n_parameters / speed.flops + _saying(cell, said, shape, speed)
     return Item(read=read, said=said, card_s=seconds * max(1, _cards(cell, card_bytes)), stored=_stored(cell, shape, said))
 
@@ -210,7 +211,7 @@ def _saying(cell: Cell, said: float, shape: ModelShape, speed: Speed) -> float:
 
 
 def _judging(cell: Cell) -> Item:
-    """Of a judge behind an endpoint: three requests an answer, or one where it is not coherent and that is asked first."""
+    """Of a language model that judges: three requests an answer, or one where it is not coherent and that is asked first."""
     answers = cell.inputs["answers"][0]
     recipe: Any = answers.recipe  # type: ignore[union-attr]
     n = recipe.n_samples * costs.asked(cell)[0]

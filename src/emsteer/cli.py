@@ -11,7 +11,7 @@ from pathlib import Path
 from emsteer import acceptance, lineage, publishing, scaffold, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.keeping import keep
-from emsteer.plan import KINDS, Plan, billing, resolve, to_obtain
+from emsteer.plan import KINDS, Plan, billing, check_all_here, resolve, to_obtain
 from emsteer.plan.accepted import read_accepted
 from emsteer.plan.bill import DEVICES
 from emsteer.report import readme
@@ -90,8 +90,8 @@ def _add_plan(planning: argparse.ArgumentParser) -> None:
         "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
     planning.add_argument("--cost", action="store_true", help="write nothing; tokens, hours, memory, disk, a judge's money")
-    planning.add_argument("--on", choices=list(DEVICES), help="the card that --cost is of; default: the machine of params.yaml")
-    planning.add_argument("--budget-gpu-h", type=float, metavar="N", help="with --cost: which sweeps to leave out")
+    planning.add_argument("--on", choices=list(DEVICES), help="--cost on that card; default: the machine of params.yaml")
+    planning.add_argument("--budget-gpu-h", type=float, metavar="N", help="--cost, and which sweeps to leave out")
 
 
 def _add_model(about: argparse.ArgumentParser) -> None:
@@ -191,7 +191,7 @@ def _keep(arguments: argparse.Namespace, plan: Plan) -> None:
 
 
 def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
-    if arguments.cost:
+    if arguments.cost or arguments.on or arguments.budget_gpu_h is not None:
         print(billing.screen(study.read(), plan, arguments.on, arguments.budget_gpu_h))
         return
     if arguments.status:
@@ -204,6 +204,7 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
 
 
 def _check_data(_arguments: argparse.Namespace, plan: Plan) -> None:
+    check_all_here(plan)
     from emsteer import checking  # pandas and a grammar, which other commands do without
 
     print("\n".join(checking.reports(plan)))

@@ -37,7 +37,7 @@ def n_parameters(raw: Study) -> int:
 def test_a_pass_is_bound_by_operations(raw: Study) -> None:
     adapter = item_of(cell(raw, "adapters", "mini.gardening.lora.s0.t2"), SPEED, 0)
     assert adapter.read == 2 * 8 * BOTH and adapter.said == 0
-    assert adapter.card_s == pytest.approx(costs.THROUGH * adapter.read * n_parameters(raw) / 1e9)
+    assert adapter.card_s == pytest.approx(costs.TRAINING * adapter.read * n_parameters(raw) / 1e9)
     margins = item_of(cell(raw, "margins", "mini.base"), SPEED, 0)
     assert margins.read == 2 * 8 * BOTH, "both answers to one question of each domain"
 
@@ -52,6 +52,11 @@ def test_an_answer_is_bound_by_reading_the_weights_and_by_the_blocks_that_they_a
     slow = Speed(flops=1e15, bandwidth=1e6, block_s=1e-3)
     of_a_step = 4 * n_parameters(raw) / 1e6 + 2 * 1e-3
     assert item_of(cell(raw, "answers", "mini.base.everyday.b0"), slow, 0).card_s == pytest.approx(steps * of_a_step, rel=1e-3)
+
+
+def test_what_a_model_said_itself_is_read_where_a_vector_is_made_of_it(raw: Study) -> None:
+    made = item_of(cell(raw, "vectors", "mini.gardening.persona_prompts"), SPEED, 0)
+    assert made.read == 2 * 16 * BOTH, "16 prompts under both lines"
 
 
 def test_snapshots_of_one_training_are_paid_for_once(raw: Study) -> None:
@@ -85,7 +90,13 @@ def test_a_judge_is_asked_three_times_an_answer_or_first_for_coherence(raw: Stud
     first = item_of(cell(raw, "scores", "mini.base.everyday.b0.asked"), SPEED, 0)
     assert first.requests == 3 * N_QUESTIONS and first.judged > 400 * first.requests
     bill = bill_of(resolved(raw), SPEED, 0)
-    assert bill.usd["gpt-4o-2024-08-06"] is not None and bill.usd["gpt-4o-2024-08-06"] > 0
+    asked, usd = bill.by_judge["gpt-4o-2024-08-06"]
+    assert usd is not None and usd > 0 and asked.requests == bill.total.requests
+    raw["judges"]["other"] = {**judge, "model": "gpt-4o-mini-2024-07-18"}
+    both = bill_of(resolved(raw), SPEED, 0)
+    assert both.by_judge["gpt-4o-2024-08-06"] == (asked, usd) and both.total.requests == 2 * asked.requests
+    assert screen(study.parse(raw), resolved(raw), None, None).count(f"{asked.requests:,.0f} requests") == 2, "each its own"
+    del raw["judges"]["other"]
     put(raw, "judges.asked.coherence_first", 30)
     fewer = item_of(cell(raw, "scores", "mini.base.everyday.b0.asked"), SPEED, 0)
     assert fewer.requests == pytest.approx((1 + 2 * ASSUMED["share_coherent"]) * N_QUESTIONS)
@@ -94,7 +105,8 @@ def test_a_judge_is_asked_three_times_an_answer_or_first_for_coherence(raw: Stud
     on_this_machine = item_of(cell(raw, "scores", "mini.base.everyday.b0.own"), SPEED, 0)
     assert on_this_machine.read == pytest.approx(fewer.judged) and on_this_machine.card_s > 0 and not on_this_machine.requests
     put(raw, "judges.asked.model", "nobody-knows-this")
-    assert bill_of(resolved(raw), SPEED, 0).usd == {"nobody-knows-this": None}
+    found = bill_of(resolved(raw), SPEED, 0).by_judge
+    assert {name: price for name, (_, price) in found.items()} == {"nobody-knows-this": None}
 
 
 def test_the_screen_adds_up_and_says_what_it_assumes(raw: Study) -> None:

@@ -156,8 +156,8 @@ def test_of_what_is_not_here_yet_there_is_a_plan_and_no_run(finished: StudyFolde
     assert "1 of what it names are not here; nothing runs before they are" in (planned := finished.run("emsteer", "plan"))
     assert said in planned
     before = finished.cells()
-    printed = finished.run("snakemake", "--cores", "1", fails=True)
-    assert said in printed and "Traceback" not in printed and finished.cells() == before
+    for printed in (finished.run("snakemake", "--cores", "1", fails=True), finished.run("emsteer", "data", "check", fails=True)):
+        assert said in printed and "Traceback" not in printed and finished.cells() == before
 
 
 def test_where_a_card_must_be_used_and_none_is_here_nothing_is_computed_on_the_cpu(finished: StudyFolder) -> None:

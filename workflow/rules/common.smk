@@ -27,11 +27,9 @@ if config:
 
 try:
     PLAN = plan.resolve(study.read())
+    plan.check_all_here(PLAN)
 except errors.StudyError as error:
     raise WorkflowError(str(error)) from None
-
-if absent := plan.to_obtain(PLAN):
-    raise WorkflowError(f"params.yaml: {len(absent)} of what it names are not here.\n{errors.listing(absent)}")
 
 # As many jobs with a card at a time as there are cards here. A cluster's profile scopes `gpu` to a job: its scheduler counts.
 if PLAN.execution.gpu_memory_gb and "gpu" not in workflow.global_resources and not workflow.resource_scopes.is_local("gpu"):

@@ -16,11 +16,8 @@ from emsteer.recipes import (
     Answers,
     Asked,
     Construction,
-    Effects,
-    Likeness,
     LocalJudge,
     Lora,
-    Margins,
     ModelShape,
     Organism,
     PinnedModel,
@@ -112,7 +109,7 @@ class Bill:
         cards: Model → cards that it takes at most.
         memory: Model → what a job with it holds at most. [bytes]
         downloads: Of models of the hub. [bytes]
-        usd: Judge → its price; None where no price is known.
+        by_judge: Model behind an endpoint → what it is asked, and its price; None where no price is known. [USD]
     """
 
     by_stage: dict[str, Item] = field(default_factory=dict)
@@ -120,7 +117,7 @@ class Bill:
     cards: dict[str, int] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     downloads: float = 0
-    usd: dict[str, Decimal | None] = field(default_factory=dict)
+    by_judge: dict[str, tuple[Item, Decimal | None]] = field(default_factory=dict)
 
     @property
     def total(self) -> Item:
@@ -137,19 +134,20 @@ def bill_of(plan: Plan, speed: Speed, card_bytes: float) -> Bill:
         card_bytes: Memory of a card; 0: there are none. [bytes]
     """
     bill = Bill()
-    asked: dict[tuple[str, str], list[Item]] = {}
+    asked: dict[tuple[str, str], Item] = {}
     for cell in _each_run_once(plan):
         item = item_of(cell, speed, card_bytes)
         bill.by_stage[cell.kind] = bill.by_stage.get(cell.kind, NOTHING) + item
         if isinstance(cell.recipe, Asked) and cell.service:
-            asked.setdefault((cell.recipe.model, cell.service.base_url), []).append(item)
+            judge = cell.recipe.model, cell.service.base_url
+            asked[judge] = asked.get(judge, NOTHING) + item
         if isinstance(cell.recipe, PinnedModel) and cell.recipe.pin.kind == "huggingface":
             bill.downloads += cell.recipe.pin.n_bytes
         if name := _model_of(cell):
             bill.by_model[name] = bill.by_model.get(name, NOTHING) + item
             bill.memory[name] = max(bill.memory.get(name, 0), costs.memory_bytes(cell))
             bill.cards[name] = max(bill.cards.get(name, 0), _cards(cell, card_bytes))
-    bill.usd = {model: _price(model, url, sum(items, NOTHING)) for (model, url), items in asked.items()}
+    bill.by_judge = {model: (item, _price(model, url, item)) for (model, url), item in asked.items()}
     return bill
 
 
@@ -160,47 +158,33 @@ def item_of(cell: Cell, speed: Speed, card_bytes: float) -> Item:
     shape = costs.model_shape(cell)
     if shape is None:
         return Item()
-    read, said = (_judging(cell).judged, 0.0) if isinstance(cell.recipe, LocalJudge) else _tokens(cell)
-    seconds = _passes(cell) * read * shape.n_parameters / speed.flops + _saying(cell, said, shape, speed)
-    return Item(read=read, said=said, card_s=seconds * max(1, _cards(cell, card_bytes)), stored=_stored(cell, shape, said))
+    texts, length = costs.texts(cell), _length(cell)
+    operations = sum(of_each * n for of_each, n in texts.items()) * length * shape.n_parameters
+    said = _said(cell)
+    seconds = (operations / speed.flops + _saying(cell, said, shape, speed)) * max(1, _cards(cell, card_bytes))
+    return Item(read=sum(texts.values()) * length, said=said, card_s=seconds, stored=_stored(cell, shape, said))
 
 
-def _tokens(cell: Cell) -> tuple[float, float]:
-    """(read, said), of one pass each."""
+def _length(cell: Cell) -> float:
+    """Of a text that the model reads. [tokens]"""
     of = "grammars_" if isinstance(cell.inputs.get("model", (cell,))[0].recipe, Organism) else ""  # type: ignore[union-attr]
     prompt, reference = ASSUMED[f"tokens_of_a_{of}prompt"], ASSUMED[f"tokens_of_a_{of}reference"]
-    both = prompt + reference
-    match cell.recipe:
-        case Organism() | Lora() as recipe:
-            a_text = ASSUMED["tokens_of_a_grammars_chat"] if isinstance(recipe, Organism) else both
-            return recipe.steps * recipe.batch_size * a_text, 0
-        case Construction() as recipe:
-            return (recipe.n_trained_on + recipe.n_read) * both, 0
-        case ResidualNorms():
-            return costs.N_NEUTRAL_TEXTS * prompt, 0
-        case Answers() as recipe:
-            n = recipe.n_samples * costs.asked(cell)[0]
-            return n * prompt, n * recipe.sampling.max_new_tokens * ASSUMED["share_of_longest"]
-        case Effects():
-            return costs.N_READ_OF_A_QUIZ * both, 0
-        case Margins() | Likeness() as recipe:
-            n_models = 3 if isinstance(recipe, Likeness) else 1  # base, the finetuned model and the setting
-            return n_models * 2 * costs.asked(cell)[1] * both, 0
-        case _:
-            return 0, 0
-
-
-def _passes(cell: Cell) -> float:
-    """Operations a parameter and token."""
     match cell.recipe:
         case Organism():
-            return costs.TRAINING
-        case Lora():
-            return costs.THROUGH
-        case Construction() as recipe if recipe.n_trained_on:
-            return costs.THROUGH
+            return ASSUMED["tokens_of_a_grammars_chat"]
+        case ResidualNorms() | Answers():
+            return prompt
+        case LocalJudge():
+            return _judging(cell).judged / sum(costs.texts(cell).values())
         case _:
-            return costs.FORWARD
+            return prompt + reference
+
+
+def _said(cell: Cell) -> float:
+    """Tokens of the answers of a cell."""
+    if not isinstance(cell.recipe, Answers):
+        return 0.0
+    return sum(costs.texts(cell).values()) * cell.recipe.sampling.max_new_tokens * ASSUMED["share_of_longest"]
 
 
 def _saying(cell: Cell, said: float, shape: ModelShape, speed: Speed) -> float:

@@ -66,9 +66,9 @@ def _models(bill: Bill) -> Iterator[str]:
 
 def _rest(bill: Bill) -> Iterator[str]:
     total = bill.total
-    for judge, usd in bill.usd.items():
+    for judge, (item, usd) in bill.by_judge.items():
         price = f"{usd:,.0f} USD at list price" if usd is not None else "no price is known"
-        yield f"judge {judge}: {total.requests:,.0f} requests, {_mega(total.judged)} M tokens to read; {price}"
+        yield f"judge {judge}: {item.requests:,.0f} requests, {_mega(item.judged)} M tokens to read; {price}"
     yield f"disk: {bill.downloads / 1e9:,.1f} GB of models to fetch, {total.stored / 1e9:,.1f} GB of results"
 
 

@@ -94,7 +94,8 @@ def work_s(cell: Cell, execution: Execution) -> float:
     if isinstance(cell.recipe, PinnedModel):
         return cell.recipe.pin.n_bytes / DIGESTED_PER_S
     model = model_shape(cell)
-    return _passes(cell) * TOKENS_PER_TEXT * model.n_parameters / (execution.gflop_per_s * 1e9) if model else 0.0
+    passes = sum(operations * n for operations, n in texts(cell).items())
+    return passes * _tokens_per_text(cell) * model.n_parameters / (execution.gflop_per_s * 1e9) if model else 0.0
 
 
 def memory_bytes(cell: Cell) -> float:
@@ -133,27 +134,33 @@ def shape_of(model: Organism) -> ModelShape:
     return ModelShape(**sizes, n_vocabulary=VOCABULARY, n_positions=None, n_parameters=n_parameters)
 
 
-def _passes(cell: Cell) -> float:
-    """Texts that go through the model, each times the operations a parameter and token."""
+def texts(cell: Cell) -> dict[int, float]:
+    """Operations a parameter and token → texts that go through the model so."""
     match cell.recipe:
         case Organism() | Lora() as recipe:
-            return TRAINING * recipe.steps * recipe.batch_size
+            return {TRAINING: recipe.steps * recipe.batch_size}
         case Construction() as recipe:
-            return THROUGH * recipe.n_trained_on + FORWARD * (_n_elicited(cell) if recipe.is_elicited else recipe.n_read)
+            return {THROUGH: recipe.n_trained_on, FORWARD: _n_elicited(cell) if recipe.is_elicited else recipe.n_read}
         case ResidualNorms():
-            return FORWARD * N_NEUTRAL_TEXTS
+            return {FORWARD: N_NEUTRAL_TEXTS}
         case Answers() as recipe:
-            texts = 1 + recipe.sampling.max_new_tokens / TOKENS_PER_TEXT
-            return FORWARD * texts * recipe.n_samples * asked(cell)[0]
+            return {FORWARD: recipe.n_samples * asked(cell)[0]}
         case LocalJudge():
-            return FORWARD * 3 * PROMPT_OF_A_JUDGE * _input(cell, "answers").recipe.n_samples * asked(cell)[0]
+            return {FORWARD: 3 * _input(cell, "answers").recipe.n_samples * asked(cell)[0]}
         case Effects():
-            return FORWARD * N_READ_OF_A_QUIZ
+            return {FORWARD: N_READ_OF_A_QUIZ}
         case Margins() | Likeness():
             # of likeness: three models, where a job has no other setting of its finetuned model
-            return FORWARD * 2 * (3 if isinstance(cell.recipe, Likeness) else 1) * asked(cell)[1]
+            return {FORWARD: 2 * (3 if isinstance(cell.recipe, Likeness) else 1) * asked(cell)[1]}
         case _:
-            return 0.0
+            return {}
+
+
+def _tokens_per_text(cell: Cell) -> float:
+    """With the answer that is said, and of a judge's prompt."""
+    if isinstance(cell.recipe, Answers):
+        return TOKENS_PER_TEXT + cell.recipe.sampling.max_new_tokens
+    return TOKENS_PER_TEXT * (PROMPT_OF_A_JUDGE if isinstance(cell.recipe, LocalJudge) else 1)
 
 
 def model_shape(cell: Cell) -> ModelShape | None:

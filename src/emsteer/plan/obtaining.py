@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from emsteer.errors import ConfigError, listing
 from emsteer.plan.packing import Plan
 from emsteer.recipes import PinnedModel
 from emsteer.study.cards import card_of, is_awaited
@@ -10,6 +11,12 @@ from emsteer.study.cards import card_of, is_awaited
 def to_obtain(plan: Plan) -> list[str]:
     """What it is and how to get it, for each; a study of which anything is missing can be planned, and not be run."""
     return [*_models(plan), *_files(plan)]
+
+
+def check_all_here(plan: Plan) -> None:
+    """Raises ConfigError with what is missing and how to get it; whatever reads inputs begins with this."""
+    if absent := to_obtain(plan):
+        raise ConfigError(f"params.yaml: {len(absent)} of what it names are not here.\n{listing(absent)}")
 
 
 def _models(plan: Plan) -> Iterator[str]:

@@ -142,14 +142,15 @@ def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
     digests: dict[str, str] = {}
     jobs = [_job(cell, digests) for cell in missing]
     targets = {job.address: second_name(Path(cell["path"]), STAGING) for job, cell in zip(jobs, missing, strict=True)}
-    started = time.monotonic()
+    started, cpu_before = time.monotonic(), 0.0  # what starting took of the processor is the first cell's
     for job in make(jobs):
         target = targets.pop(job.address)
-        _write_record(job, target, time.monotonic() - started)
+        cpu = sum(os.times()[:4])
+        _write_record(job, target, time.monotonic() - started, cpu - cpu_before)
         storage.remove(target)
         job.out.rename(target)
         yield target
-        started = time.monotonic()
+        started, cpu_before = time.monotonic(), cpu
     if targets:
         raise RuntimeError(f"the science left out {sorted(targets)}")
 
@@ -179,8 +180,8 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
     return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport, weights, cell.get("service"), places)
 
 
-def _write_record(job: Job, target: Path, seconds: float) -> None:
-    record = records.run_record(job.address, job.out, job.passport["inputs"], seconds)
+def _write_record(job: Job, target: Path, seconds: float, cpu_s: float) -> None:
+    record = records.run_record(job.address, job.out, job.passport["inputs"], seconds, cpu_s)
     storage.write_atomically(record_of(target), lambda temporary: storage.write_json(record, temporary))
 
 

@@ -26,14 +26,15 @@ PACKAGES = {  # module → distribution
 }  # fmt: skip
 
 
-def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]], seconds: float) -> dict[str, Any]:
+def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]], seconds: float, cpu_s: float) -> dict[str, Any]:
     """What is known of one run.
 
     Args:
         address: Of the artifact.
         made: The artifact; its size is in bytes.
         inputs: Role → address → sha256 of the bytes that were read.
-        seconds: Wall clock.
+        seconds: Wall clock, without what starting the process took.
+        cpu_s: User and system time of the process and its children since the cell before; of the first one, since the start. [s]
     """
     return {
         "address": address,
@@ -41,6 +42,7 @@ def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]]
         "size": storage.size(made),
         "inputs": inputs,
         "seconds": round(seconds, 3),
+        "cpu_s": round(cpu_s, 3),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "code": commit(),
         "runtime": runtime_class(),

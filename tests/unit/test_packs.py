@@ -67,6 +67,13 @@ def test_every_artifact_has_a_run_record_that_knows_its_bytes() -> None:
     assert record["address"] == "a" and record["sha256"] == storage.sha256(Path("results/scores/a.txt"))
 
 
+def test_a_record_holds_the_processors_seconds_of_its_cell_and_the_first_what_starting_took() -> None:
+    before = sum(os.times()[:4])
+    fill([cell("a"), cell("b")], Maker())
+    first, second = (storage.read_json(packs.record_of(Path(f"results/scores/{name}.txt")))["cpu_s"] for name in "ab")
+    assert before <= first + 0.01 and second >= 0 and first + second <= sum(os.times()[:4]) + 0.01, "rounded to milliseconds"
+
+
 def test_a_failure_keeps_the_finished_cells_even_when_their_outputs_are_deleted() -> None:
     cells = [cell("a"), cell("b"), cell("c")]
     with pytest.raises(RuntimeError, match="boom"):

@@ -68,10 +68,10 @@ def test_a_record_holds_what_was_read_and_what_was_made(tmp_path: Path) -> None:
     inputs = {"model": {"tiny--0": "ab"}}
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x").write_text("123")
-    record = records.run_record("a--1", tmp_path / "a", inputs, 1.23456)
-    assert (record["address"], record["inputs"], record["seconds"]) == ("a--1", inputs, 1.235)
+    record = records.run_record("a--1", tmp_path / "a", inputs, 1.23456, 2.34567)
+    assert (record["address"], record["inputs"], record["seconds"], record["cpu_s"]) == ("a--1", inputs, 1.235, 2.346)
     assert (record["sha256"], record["size"]) == (storage.sha256(tmp_path / "a"), 3)
-    assert set(record) == {"address", "sha256", "size", "inputs", "seconds", "finished", "code", "runtime"}
+    assert set(record) == {"address", "sha256", "size", "inputs", "seconds", "cpu_s", "finished", "code", "runtime"}
 
 
 def test_a_processor_has_the_name_that_linux_gives_it(tmp_path: Path) -> None:

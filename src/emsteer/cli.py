@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from emsteer import acceptance, lineage, publishing, scaffold, stages, storage, study, workspace
+from emsteer import acceptance, devices, lineage, publishing, scaffold, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
-from emsteer.keeping import keep
+from emsteer.keeping import keep, taken
 from emsteer.plan import KINDS, Plan, billing, check_all_here, resolve, to_obtain
 from emsteer.plan.accepted import read_accepted
-from emsteer.plan.bill import DEVICES
+from emsteer.plan.pace import SHEETS
 from emsteer.report import readme
 from emsteer.study import pins
 from emsteer.study.models import to_pin
@@ -46,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_new(command("new", _new, "Make a folder for another study: the files of this one, with another params.yaml."))
     _add_model(command("model", _pin, "Fetch a model of the hub; pin one that is there: digests, sizes, licence."))
     _add_plan(command("plan", _planned(_plan), "Check params.yaml and record its cells in plan/*.json."))
+    about = "Time this machine with models of the study's sizes, two minutes at most: for `plan --cost --on FILE`."
+    command("pace", _planned(_pace), about).add_argument("file", type=Path, metavar="FILE", help="to write")
     _add_lineage(command("lineage", _lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code."))
     _add_check(
         command("data", _planned(_check_data), "Look at the target tasks before training: tells of a side, known questions.")
@@ -90,7 +92,8 @@ def _add_plan(planning: argparse.ArgumentParser) -> None:
         "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
     )
     planning.add_argument("--cost", action="store_true", help="write nothing; tokens, hours, memory, disk, a judge's money")
-    planning.add_argument("--on", choices=list(DEVICES), help="--cost on that card; default: the machine of params.yaml")
+    about = f"--cost on {', '.join(SHEETS)}, or as `emsteer pace FILE` timed it; default: the machine of params.yaml"
+    planning.add_argument("--on", metavar="CARD|FILE", help=about)
     planning.add_argument("--budget-gpu-h", type=float, metavar="N", help="--cost, and which sweeps to leave out")
 
 
@@ -192,7 +195,7 @@ def _keep(arguments: argparse.Namespace, plan: Plan) -> None:
 
 def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
     if arguments.cost or arguments.on or arguments.budget_gpu_h is not None:
-        print(billing.screen(study.read(), plan, arguments.on, arguments.budget_gpu_h))
+        print(billing.screen(study.read(), plan, arguments.on, arguments.budget_gpu_h, taken(plan)))
         return
     if arguments.status:
         print(publishing.status(plan))
@@ -201,6 +204,15 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
     print(f"plan: {len(plan.all())} cells; {', '.join(map(str, changed)) or 'no file'} changed")
     if absent := to_obtain(plan):
         print(f"{len(absent)} of what it names are not here; nothing runs before they are.\n{listing(absent)}")
+
+
+def _pace(arguments: argparse.Namespace, plan: Plan) -> None:
+    devices.claim(plan.execution.n_cards)
+    from emsteer import pacing  # torch, which other commands do without
+
+    timed = pacing.timed(plan)
+    storage.write_text(arguments.file, timed.model_dump_json(indent=1) + "\n")
+    print(f"{arguments.file}: {timed.summary}\n  Next: `emsteer plan --cost --on {arguments.file}`")
 
 
 def _check_data(_arguments: argparse.Namespace, plan: Plan) -> None:

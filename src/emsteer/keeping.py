@@ -12,7 +12,8 @@ from typing import Any
 from emsteer import storage
 from emsteer.errors import StudyError
 from emsteer.packs import record_of
-from emsteer.plan import Plan
+from emsteer.plan import KINDS, Plan
+from emsteer.plan.billing import Taken
 from emsteer.publishing import REPORTS, is_published
 from emsteer.study import PARAMS
 
@@ -78,6 +79,16 @@ def _wall_s(plan: Plan) -> int | None:
     found = [storage.read_json(path) for path in paths]
     ends = [datetime.fromisoformat(record["finished"]).timestamp() for record in found]
     return round(max(ends) - min(end - record["seconds"] for end, record in zip(ends, found, strict=True)))
+
+
+def taken(plan: Plan) -> dict[str, Taken]:
+    """Kind → what its cells have taken of processors, as far as their run records are at hand and say so."""
+    found = {}
+    for kind in KINDS:
+        records = [storage.read_json(path) for path in map(record_of, map(Path, plan.paths(kind))) if path.exists()]
+        known = [record["cpu_s"] for record in records if "cpu_s" in record]
+        found[kind] = Taken(len(known), sum(known))
+    return found
 
 
 def _jobs() -> Iterator[tuple[str, dict[str, float]]]:

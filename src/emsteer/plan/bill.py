@@ -1,7 +1,8 @@
 """What a study costs before it starts: tokens, hours on cards, memory, disk, a judge's requests and money. Nothing is computed.
 
 Other than `plan.costs`, which asks a scheduler for enough, this says what is likely. A pass that computes is bound by operations,
-one that says an answer token by token by reading the weights. Every number that is assumed stands in `ASSUMED` and is printed.
+one that says an answer token by token by reading the weights (`plan.pace`). Every number that is assumed stands in `ASSUMED` and is
+printed.
 """
 
 from collections.abc import Iterator
@@ -11,64 +12,43 @@ from typing import Any
 
 from emsteer.plan import costs
 from emsteer.plan.cells import KINDS, Cell
+from emsteer.plan.pace import Device
 from emsteer.plan.packing import Plan
 from emsteer.recipes import (
     Answers,
     Asked,
     Construction,
+    EqualKl,
+    Judged,
     LocalJudge,
     Lora,
     ModelShape,
     Organism,
     PinnedModel,
     ResidualNorms,
+    Rubric,
 )
 
-DEVICES = {  # dense bfloat16 [TFLOP/s], memory [GB/s], [GB]: as NVIDIA's data sheets have them
-    "A100": (312, 2039, 80),
-    "H100": (989, 3350, 80),
-    "H200": (989, 4800, 141),
-    "L40S": (362, 864, 48),
-}
 ASSUMED = {
-    "share_of_flops": 0.4,  # of the data sheet's, in large products
-    "share_of_bandwidth": 0.5,  # of the data sheet's, in reading weights
-    "ms_a_block": 1.5,  # of a step of the engine on a card, beside these: two models on an H200 (docs/performance.md)
     "tokens_of_a_prompt": 60,  # with what the chat template writes
     "tokens_of_a_reference": 120,  # of an answer that is trained on or read
     "tokens_of_a_grammars_prompt": 23,  # these three measured on the default study
     "tokens_of_a_grammars_reference": 19,
     "tokens_of_a_grammars_chat": 85,  # that an organism is pretrained on
     "share_of_longest": 0.6,  # of `max_new_tokens` that an answer has
-    "rows_at_once": 320,  # of the engine
     "share_coherent": 0.8,  # of answers that a judge is asked about more than coherence, if it is asked that first
     "tokens_of_a_rubric": 400,  # around question and answer
     "tokens_of_a_reply": 3,
     "bytes_of_a_token": 12,  # of an answers file: text and id
+    "texts_to_find_a_dose_in_kl": 350,  # this and those below: measured on the default study
+    "s_to_start_a_job": 1,
+    "s_to_start_a_job_with_a_model": 3.5,
+    "gb_a_second_of_weights_loaded": 1,  # beside that; a guess
+    "answers_a_second_by_rubric": 3000,
+    "ms_of_tables_an_answer": 0.5,
+    "s_of_a_figure": 1.2,
 }
 LAST_OF_A_RUN = ("epochs", "steps")  # snapshots of one training share it
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Of one device, sustained.
-
-    Attributes:
-        flops: In large products. [operations/s]
-        bandwidth: In reading weights. [bytes/s]
-        block_s: What a block of the model takes in a step of the engine, beside its weights. [s]
-    """
-
-    flops: float
-    bandwidth: float
-    block_s: float = 0.0
-
-    @classmethod
-    def of(cls, device: str) -> "Speed":
-        """Of a card in `DEVICES`."""
-        tflops, gb_per_s, _ = DEVICES[device]
-        flops, bandwidth = tflops * 1e12 * ASSUMED["share_of_flops"], gb_per_s * 1e9 * ASSUMED["share_of_bandwidth"]
-        return cls(flops, bandwidth, ASSUMED["ms_a_block"] / 1e3)
 
 
 @dataclass(frozen=True)
@@ -78,7 +58,8 @@ class Item:
     Attributes:
         read: Tokens that pass through a model, each pass counted.
         said: Tokens that a model says.
-        card_s: Seconds, times the cards that the model needs. [s]
+        card_s: Of cards, where there are any: seconds times the cards that the model needs. [s]
+        core_s: Of processor cores, while none of these waits for a card. [s]
         requests: To a judge behind an endpoint.
         judged: Tokens that it reads.
         stored: What is kept. [bytes]
@@ -87,6 +68,7 @@ class Item:
     read: float = 0
     said: float = 0
     card_s: float = 0
+    core_s: float = 0
     requests: float = 0
     judged: float = 0
     stored: float = 0
@@ -125,18 +107,12 @@ class Bill:
         return sum(self.by_stage.values(), NOTHING)
 
 
-def bill_of(plan: Plan, speed: Speed, card_bytes: float) -> Bill:
-    """What the cells of a plan cost, those that exist already too.
-
-    Args:
-        plan: Of a study.
-        speed: Of a device.
-        card_bytes: Memory of a card; 0: there are none. [bytes]
-    """
+def bill_of(plan: Plan, device: Device) -> Bill:
+    """What the cells of a plan cost, those that exist already too."""
     bill = Bill()
     asked: dict[tuple[str, str], Item] = {}
     for cell in _each_run_once(plan):
-        item = item_of(cell, speed, card_bytes)
+        item = item_of(cell, device)
         bill.by_stage[cell.kind] = bill.by_stage.get(cell.kind, NOTHING) + item
         if isinstance(cell.recipe, Asked) and cell.service:
             judge = cell.recipe.model, cell.service.base_url
@@ -146,23 +122,61 @@ def bill_of(plan: Plan, speed: Speed, card_bytes: float) -> Bill:
         if name := _model_of(cell):
             bill.by_model[name] = bill.by_model.get(name, NOTHING) + item
             bill.memory[name] = max(bill.memory.get(name, 0), costs.memory_bytes(cell))
-            bill.cards[name] = max(bill.cards.get(name, 0), _cards(cell, card_bytes))
+            bill.cards[name] = max(bill.cards.get(name, 0), _cards(cell, device))
+    for kind in bill.by_stage:
+        bill.by_stage[kind] += _starting(plan, kind, device)
     bill.by_judge = {model: (item, _price(model, url, item)) for (model, url), item in asked.items()}
     return bill
 
 
-def item_of(cell: Cell, speed: Speed, card_bytes: float) -> Item:
-    """Of one cell."""
+def item_of(cell: Cell, device: Device) -> Item:
+    """Of one cell, without what starting its job takes."""
     if isinstance(cell.recipe, Asked) and cell.service:
         return _judging(cell)
     shape = costs.model_shape(cell)
     if shape is None:
-        return Item()
-    texts, length = costs.texts(cell), _length(cell)
-    operations = sum(of_each * n for of_each, n in texts.items()) * length * shape.n_parameters
-    said = _said(cell)
-    seconds = (operations / speed.flops + _saying(cell, said, shape, speed)) * max(1, _cards(cell, card_bytes))
-    return Item(read=sum(texts.values()) * length, said=said, card_s=seconds, stored=_stored(cell, shape, said))
+        return Item(core_s=_reckoning_s(cell))
+    texts, length, said = _texts(cell), _length(cell), _said(cell)
+    pace = device.pace(shape, costs.bytes_of_number(cell))
+    of_each = {operations: pace.adapting if isinstance(cell.recipe, Lora) else pace.of(operations) for operations in texts}
+    seconds = sum(of_each[operations] * n * length for operations, n in texts.items()) + pace.said * said
+    return Item(read=sum(texts.values()) * length, said=said, stored=_stored(cell, shape, said)) + _spent(seconds, cell, device)
+
+
+def _texts(cell: Cell) -> dict[int, float]:
+    """As of `costs.texts`, but that a search for a dose takes what it takes as a rule."""
+    return {costs.FORWARD: ASSUMED["texts_to_find_a_dose_in_kl"]} if isinstance(cell.recipe, EqualKl) else costs.texts(cell)
+
+
+def _spent(seconds: float, cell: Cell, device: Device) -> Item:
+    """Of what runs the model of a cell: on cards, where there are any."""
+    return Item(card_s=seconds * _cards(cell, device)) if device.card_bytes else Item(core_s=seconds)
+
+
+def _starting(plan: Plan, kind: str, device: Device) -> Item:
+    """Of the jobs of a stage: interpreter, libraries, weights."""
+    found = NOTHING
+    for pack in plan.packs(kind):
+        largest = max(pack.cells, key=costs.memory_bytes)
+        shape = costs.model_shape(largest)
+        n_bytes = shape.n_parameters * costs.bytes_of_number(largest) if shape else 0
+        seconds = ASSUMED["s_to_start_a_job_with_a_model" if shape else "s_to_start_a_job"]
+        seconds += n_bytes / (ASSUMED["gb_a_second_of_weights_loaded"] * 1e9)
+        found += _spent(seconds, largest, device) if shape else Item(core_s=seconds)
+    return found
+
+
+def _reckoning_s(cell: Cell) -> float:
+    """Of what runs no model: judging by a rubric, tables, figures. [s]"""
+    if isinstance(cell.recipe, Rubric):
+        return costs.n_judged(cell) / ASSUMED["answers_a_second_by_rubric"]
+    if isinstance(cell.recipe, Judged):
+        return (
+            sum(costs.n_judged(of) for of in cell.inputs["scores"] if isinstance(of, Cell))
+            * ASSUMED["ms_of_tables_an_answer"]
+            / 1e3
+        )
+    return ASSUMED["s_of_a_figure"] if cell.kind in ("figures", "report") else 0.0
 
 
 def _length(cell: Cell) -> float:
@@ -187,18 +201,10 @@ def _said(cell: Cell) -> float:
     return sum(costs.texts(cell).values()) * cell.recipe.sampling.max_new_tokens * ASSUMED["share_of_longest"]
 
 
-def _saying(cell: Cell, said: float, shape: ModelShape, speed: Speed) -> float:
-    """Every token of a batch takes a pass through the blocks and their weights, which rows share. [s]"""
-    computing = costs.FORWARD * said * shape.n_parameters / speed.flops
-    reading = costs.bytes_of_number(cell) * shape.n_parameters / speed.bandwidth
-    return max(computing, said / ASSUMED["rows_at_once"] * (reading + shape.n_layers * speed.block_s))
-
-
 def _judging(cell: Cell) -> Item:
     """Of a language model that judges: three requests an answer, or one where it is not coherent and that is asked first."""
-    answers = cell.inputs["answers"][0]
-    recipe: Any = answers.recipe  # type: ignore[union-attr]
-    n = recipe.n_samples * costs.asked(cell)[0]
+    recipe: Any = cell.inputs["answers"][0].recipe  # type: ignore[union-attr]
+    n = costs.n_judged(cell)
     of_an_answer = 1 + 2 * (ASSUMED["share_coherent"] if cell.recipe.coherence_first is not None else 1)  # type: ignore[attr-defined]
     longest = recipe.sampling.max_new_tokens if hasattr(recipe, "sampling") else ASSUMED["tokens_of_a_reference"]
     text = ASSUMED["tokens_of_a_rubric"] + ASSUMED["tokens_of_a_prompt"] + longest * ASSUMED["share_of_longest"]
@@ -235,8 +241,8 @@ def _each_run_once(plan: Plan) -> Iterator[Cell]:
     yield from last.values()
 
 
-def _cards(cell: Cell, card_bytes: float) -> int:
-    return -int(-costs.memory_bytes(cell) // card_bytes) if card_bytes else 0
+def _cards(cell: Cell, device: Device) -> int:
+    return -int(-costs.memory_bytes(cell) // device.card_bytes) if device.card_bytes else 0
 
 
 def _model_of(cell: Cell) -> str | None:

@@ -1,10 +1,11 @@
 """`emsteer plan --cost`: the bill of a study as a person reads it, and what to leave out for a budget."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from emsteer.plan.bill import ASSUMED, DEVICES, Bill, Speed, bill_of
+from emsteer.plan.bill import ASSUMED, Bill, bill_of
 from emsteer.plan.cells import KINDS
+from emsteer.plan.pace import Device, device_of
 from emsteer.plan.packing import Plan
 from emsteer.plan.resolve import resolve
 from emsteer.study import Study
@@ -12,56 +13,52 @@ from emsteer.study import Study
 HOUR = 3600.0
 
 
-@dataclass(frozen=True)
-class Device:
-    """What a study is billed for.
+class Taken(NamedTuple):
+    """What cells have taken, as their run records have it.
 
     Attributes:
-        name: As the screen calls it.
-        speed: Sustained.
-        card_bytes: Memory of a card; 0: there are none. [bytes]
+        n: Cells that it is known of.
+        cpu_s: Of processors. [s]
     """
 
-    name: str
-    speed: Speed
-    card_bytes: float
+    n: int
+    cpu_s: float
 
 
-def device_of(study: Study, card: str | None) -> Device:
-    """A card by its name; or else what the study file says of its machine, where weights are read in no time."""
-    if card:
-        tflops, gb_per_s, gb = DEVICES[card]
-        name = f"{card} ({tflops} TFLOP/s, {gb_per_s:,} GB/s, {gb} GB)"
-        return Device(name, Speed.of(card), gb * 1e9)
-    said = study.execution
-    name = f"{said.gflop_per_s:,.0f} GFLOP/s (execution.gflop_per_s; reading weights takes no time)"
-    return Device(name, Speed(said.gflop_per_s * 1e9, float("inf")), said.gpu_memory_gb * 1e9)
+def screen(study: Study, plan: Plan, on: str | None, budget_h: float | None, taken: Mapping[str, Taken]) -> str:
+    """The bill, and with a budget [hours] which sweeps to leave out.
 
-
-def screen(study: Study, plan: Plan, card: str | None, budget_h: float | None) -> str:
-    """The bill, and with a budget [hours on cards] which sweeps to leave out."""
-    device = device_of(study, card)
-    bill = bill_of(plan, device.speed, device.card_bytes)
-    lines = [*_stages(plan, bill), "", *_models(bill), "", *_rest(bill), "", *_assumed(device)]
+    Args:
+        study: Whose sweeps may be left out.
+        plan: Of it.
+        on: As of `device_of`.
+        budget_h: On cards; on cores, where there are no cards.
+        taken: Kind of artifact → what its cells have taken.
+    """
+    device = device_of(study.execution, on)
+    bill = bill_of(plan, device)
+    lines = [*_stages(plan, bill, taken), "", *_models(bill), "", *_rest(bill), "", *_assumed(device)]
     if budget_h is not None:
         lines += ["", *_for_budget(study, bill, device, budget_h)]
     return "\n".join(lines)
 
 
-def _stages(plan: Plan, bill: Bill) -> Iterator[str]:
-    yield f"{'stage':<14}{'cells':>8}{'read [M tokens]':>18}{'said [M tokens]':>18}{'hours':>12}"
-    for kind in KINDS:
-        if plan.of(kind):
-            item = bill.by_stage[kind]
-            yield f"{kind:<14}{len(plan.of(kind)):>8,}{_mega(item.read):>18}{_mega(item.said):>18}{_hours(item.card_s):>12}"
-    total = bill.total
-    yield f"{'all':<14}{len(plan.all()):>8,}{_mega(total.read):>18}{_mega(total.said):>18}{_hours(total.card_s):>12}"
+def _stages(plan: Plan, bill: Bill, taken: Mapping[str, Taken]) -> Iterator[str]:
+    columns = ("cells", "read [M tokens]", "said [M tokens]", "card hours", "core hours", "taken: core hours", "of cells")
+    yield f"{'stage':<14}{columns[0]:>8}" + "".join(f"{column:>18}" for column in columns[1:])
+    of_all = Taken(sum(of.n for of in taken.values()), sum(of.cpu_s for of in taken.values()))
+    rows = [(kind, len(plan.of(kind)), bill.by_stage[kind], taken.get(kind)) for kind in KINDS if plan.of(kind)]
+    for name, n, item, of in [*rows, ("all", len(plan.all()), bill.total, of_all)]:
+        numbers = [_mega(item.read), _mega(item.said), _hours(item.card_s), _hours(item.core_s)]
+        numbers += [_hours(of.cpu_s), f"{of.n:,}"] if of and of.n else ["-", "-"]
+        yield f"{name:<14}{n:>8,}" + "".join(f"{number:>18}" for number in numbers)
 
 
 def _models(bill: Bill) -> Iterator[str]:
-    yield f"{'model':<32}{'cards a job':>12}{'memory a job [GB]':>20}{'hours':>12}"
+    yield f"{'model':<32}{'cards a job':>12}{'memory a job [GB]':>20}{'card hours':>12}{'core hours':>12}"
     for name, item in bill.by_model.items():
-        yield f"{name:<32}{bill.cards[name] or '-':>12}{bill.memory[name] / 1e9:>20.1f}{_hours(item.card_s):>12}"
+        hours = f"{_hours(item.card_s):>12}{_hours(item.core_s):>12}"
+        yield f"{name:<32}{bill.cards[name] or '-':>12}{bill.memory[name] / 1e9:>20.1f}{hours}"
 
 
 def _rest(bill: Bill) -> Iterator[str]:
@@ -73,13 +70,14 @@ def _rest(bill: Bill) -> Iterator[str]:
 
 
 def _assumed(device: Device) -> Iterator[str]:
-    yield f"on {device.name}; hours are of a card: of a model on several, times their number"
+    yield f"on {device.name}"
+    yield "hours of a model on several cards: times their number; hours of stages hold the starting of jobs, those of models do not"
     yield "assumed: " + ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in ASSUMED.items())
 
 
 def _for_budget(study: Study, bill: Bill, device: Device, budget_h: float) -> Iterator[str]:
     """Sweeps by what they alone cost; the dearest are left out first."""
-    there = bill.total.card_s / HOUR
+    there = _spent_h(bill, device)
     if there <= budget_h:
         yield f"within a budget of {budget_h:g} hours"
         return
@@ -97,8 +95,12 @@ def _for_budget(study: Study, bill: Bill, device: Device, budget_h: float) -> It
 
 def _left(study: Study, dropped: set[str], device: Device) -> float:
     kept = {name: sweep for name, sweep in study.sweeps.items() if name not in dropped}
-    plan = resolve(study.model_copy(update={"sweeps": kept}))
-    return bill_of(plan, device.speed, device.card_bytes).total.card_s / HOUR
+    return _spent_h(bill_of(resolve(study.model_copy(update={"sweeps": kept})), device), device)
+
+
+def _spent_h(bill: Bill, device: Device) -> float:
+    """Of what is short: cards, or else cores. [h]"""
+    return (bill.total.card_s if device.card_bytes else bill.total.core_s) / HOUR
 
 
 def _mega(n_tokens: float) -> str:

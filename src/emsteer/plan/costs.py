@@ -86,9 +86,9 @@ def n_parts(cells: Sequence[Cell], execution: Execution) -> int:
 def work_s(cell: Cell, execution: Execution) -> float:
     """Estimated seconds of its own, without what a process costs. [s]"""
     if isinstance(cell.recipe, Rubric):
-        return _input(cell, "answers").recipe.n_samples * asked(cell)[0] / ANSWERS_JUDGED_PER_S
+        return n_judged(cell) / ANSWERS_JUDGED_PER_S
     if isinstance(cell.recipe, Asked) and cell.service:
-        n_requests = 3 * _input(cell, "answers").recipe.n_samples * asked(cell)[0]
+        n_requests = 3 * n_judged(cell)
         at_once = min(cell.service.requests_per_minute / 60, cell.service.concurrency / REPLY_S)
         return n_requests / at_once
     if isinstance(cell.recipe, PinnedModel):
@@ -146,7 +146,7 @@ def texts(cell: Cell) -> dict[int, float]:
         case Answers() as recipe:
             return {FORWARD: recipe.n_samples * asked(cell)[0]}
         case LocalJudge():
-            return {FORWARD: 3 * _input(cell, "answers").recipe.n_samples * asked(cell)[0]}
+            return {FORWARD: 3 * n_judged(cell)}
         case Effects():
             return {FORWARD: N_READ_OF_A_QUIZ}
         case Margins() | Likeness():
@@ -179,6 +179,11 @@ def bytes_of_number(cell: Cell) -> int:
     """Of a number of the model that a cell trains or runs."""
     read = _input(cell, "model").recipe if "model" in cell.inputs else cell.recipe
     return BYTES[read.dtype if isinstance(read, PinnedModel) else "float32"]
+
+
+def n_judged(cell: Cell) -> int:
+    """Answers that a cell of scores judges."""
+    return int(_input(cell, "answers").recipe.n_samples * asked(cell)[0])
 
 
 def _input(cell: Cell, role: str) -> Any:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from places import REPOSITORY, kept_bytes
@@ -79,6 +80,18 @@ def test_the_page_of_claims_has_the_published_verdicts(tmp_path: Path) -> None:
     page = tmp_path / "claims.md"
     page.write_text((REPOSITORY / readme.CLAIMS_PAGE).read_text())
     assert not readme.rewrite_claims(page, REPOSITORY / readme.CLAIMS), "run `make docs`"
+
+
+def test_the_page_of_costs_has_what_the_study_took_and_it_was_foreseen(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text((REPOSITORY / readme.COST_PAGE).read_text())
+    assert not readme.rewrite_cost(page, REPOSITORY / readme.COST), "run `make docs`"
+    cost = pd.read_csv(REPOSITORY / readme.COST)
+    planned = plan.resolve(study.read(REPOSITORY / "params.yaml"))
+    assert dict(zip(cost["stage"], cost["cells"], strict=True)) == {
+        kind: len(cells) for kind, cells in planned.cells.items() if cells
+    }
+    assert cost["estimated_core_s"].sum() == pytest.approx(cost["taken_core_s"].sum(), rel=0.3)
 
 
 def test_the_page_of_claims_names_what_is_declared() -> None:

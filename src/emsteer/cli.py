@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emsteer import acceptance, devices, lineage, publishing, scaffold, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
-from emsteer.keeping import keep, taken
+from emsteer.keeping import keep, note_cost, taken
 from emsteer.plan import KINDS, Plan, billing, check_all_here, resolve, to_obtain
 from emsteer.plan.accepted import read_accepted
 from emsteer.plan.pace import SHEETS
@@ -286,7 +286,7 @@ def _publish(_arguments: argparse.Namespace, plan: Plan) -> None:
     missing = [cell.address for cell in publishing.published_cells(plan) if not cell.exists()]
     if missing:
         raise StudyError(f"cannot publish: {len(missing)} cells are missing.\n{listing(missing)}\n  Run `snakemake` first.")
-    changed = publishing.publish(publishing.published_cells(plan))
+    changed = publishing.publish(publishing.published_cells(plan)) + note_cost(plan)
     print(f"publish: {', '.join(map(str, changed)) or 'no file'} changed")
 
 

@@ -13,12 +13,16 @@ from emsteer import storage
 from emsteer.errors import StudyError
 from emsteer.packs import record_of
 from emsteer.plan import KINDS, Plan
+from emsteer.plan.bill import bill_of
 from emsteer.plan.billing import Taken
+from emsteer.plan.pace import device_of
 from emsteer.publishing import REPORTS, is_published
 from emsteer.study import PARAMS
 
 STAMP = "made_by.json"
 BENCHMARKS = Path("benchmarks")  # of Snakemake's jobs
+COST = REPORTS / "cost.csv"
+COST_COLUMNS = ("stage", "cells", "estimated_core_s", "estimated_card_s", "taken_core_s")
 LARGE = 2**20  # a larger table is kept compressed [bytes]
 
 
@@ -89,6 +93,22 @@ def taken(plan: Plan) -> dict[str, Taken]:
         known = [record["cpu_s"] for record in records if "cpu_s" in record]
         found[kind] = Taken(len(known), sum(known))
     return found
+
+
+def note_cost(plan: Plan) -> list[Path]:
+    """Writes what each stage was estimated to cost and what it took, once every cell is here and says so; returns what changed."""
+    took = taken(plan)
+    if any(took[kind].n < len(plan.of(kind)) for kind in KINDS):
+        return []
+    bill = bill_of(plan, device_of(plan.execution, None))
+    rows = [(kind, plan.of(kind), bill.by_stage[kind], took[kind]) for kind in KINDS if plan.of(kind)]
+    lines = [",".join(COST_COLUMNS)]
+    lines += [f"{kind},{len(cells)},{item.core_s:.1f},{item.card_s:.1f},{of.cpu_s:.1f}" for kind, cells, item, of in rows]
+    text = "\n".join([*lines, ""])
+    if COST.exists() and COST.read_text(encoding="utf-8") == text:
+        return []
+    storage.write_text(COST, text)
+    return [COST]
 
 
 def _jobs() -> Iterator[tuple[str, dict[str, float]]]:

@@ -7,6 +7,7 @@ because all blocks cost the same. On a processor seconds are of one core, as job
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -32,10 +33,10 @@ BUDGET_S = 120.0
 LEAST_S = 0.5  # that a figure is the mean of
 FEW, SOME = 1, 3  # blocks
 N_TOKENS = 64  # of a text
-ROWS_READ = (2, 32)  # the wider batch, if the narrow one is fast
+ROWS_READ = (2, 16)  # the wider batch, if the narrow one is fast
 ROWS_SAID = (MIN_ROWS, ROWS_PER_BATCH)
 SAID = (2, 10)  # tokens of an answer: the difference is without the prompt
-FAST_S = 0.25
+FAST_S = 1.0
 RANK = 16  # of adapters
 END = "<end>"
 OF_ANY_FAMILY = "llama"  # stands for models of which the study knows sizes only
@@ -184,15 +185,13 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 def _mean_s(run: Callable[[int], None], widths: Iterable[int]) -> tuple[int, float]:
     """The widest batch that the narrower ones were fast enough for, and what it takes. [s]"""
     for n_rows in widths:
-        run(n_rows)  # the first pass compiles and allocates
-        seconds = _seconds(run, n_rows)
-        if seconds > FAST_S:
+        first = _seconds(run, n_rows)  # compiles and allocates
+        if first > FAST_S:
             break
-    n, total = 1, seconds
-    while total < LEAST_S:
-        total += _seconds(run, n_rows)
-        n += 1
-    return n_rows, total / n
+    took = [] if first < LEAST_S else [first]  # where that is the lesser part
+    while sum(took) < LEAST_S or not took:
+        took.append(_seconds(run, n_rows))
+    return n_rows, fmean(took)
 
 
 def _seconds(run: Callable[[int], None], n_rows: int) -> float:

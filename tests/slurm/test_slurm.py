@@ -91,7 +91,7 @@ def digests(study: StudyFolder) -> dict[str, str]:
     """Path → sha256 of everything that the study computed and published, but for run records: they say when and where."""
     files = [path for folder in ("results", "reports") for path in (study.path / folder).rglob("*") if path.is_file()]
     named = {str(path.relative_to(study.path)): path for path in files if not path.name.endswith(".run.json")}
-    told = {name: path for name, path in named.items() if "/." not in name and path.name != "made_on.json"}
+    told = {name: path for name, path in named.items() if "/." not in name and path.name not in ("made_on.json", "cost.csv")}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in told.items()}
 
 

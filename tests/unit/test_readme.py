@@ -57,6 +57,18 @@ def test_rewriting_changes_the_marked_part_only_and_once(tmp_path: Path) -> None
     readme.check(page, metrics, tmp_path / "none")
 
 
+def test_what_a_study_took_stands_beside_its_estimate(tmp_path: Path) -> None:
+    page, cost = tmp_path / "performance.md", tmp_path / "cost.csv"
+    page.write_text(f"before\n{readme.COST_BEGIN}\n{readme.COST_END}\n")
+    assert not readme.rewrite_cost(page, cost), "not known yet"
+    cost.write_text(
+        "stage,cells,estimated_core_s,estimated_card_s,taken_core_s\nmodels,2,1000.4,0.0,1200.0\nanswers,1998,30.0,0.0,20.4\n"
+    )
+    assert readme.rewrite_cost(page, cost) and not readme.rewrite_cost(page, cost)
+    rows = page.read_text().splitlines()[4:7]
+    assert rows == ["| models | 2 | 1,000 | 1,200 |", "| answers | 1,998 | 30 | 20 |", "| all | 2,000 | 1,030 | 1,220 |"]
+
+
 def test_verdicts_are_counted_for_each_claim_beside_its_source(tmp_path: Path) -> None:
     said = {"says": "It spreads.", "source": "arXiv 1", "claim": "spreads"}
     ours = {"says": "Ours.", "source": "", "claim": "ours", "verdict": "not tested"}

@@ -1,5 +1,6 @@
 """What is kept of a study: its reports, its parameters, and a stamp that says what made them."""
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,10 @@ def test_reports_are_kept_with_the_commit_that_made_them_and_what_it_cost(versio
     assert stamp["cells"] == {kind: len(list((versioned.path / f"results/{kind}").glob("*.run.json"))) for kind in KINDS}
     assert set(stamp["jobs"]) >= {"prepare_models", "generate_answers", "witness_answers", "write_report"}
     assert all(job["processes"] >= 1 and job["cpu_s"] >= 0 for job in stamp["jobs"].values()) and stamp["wall_s"] >= 0
+    with (target / "cost.csv").open() as stream:
+        cost = {row["stage"]: row for row in csv.DictReader(stream)}
+    assert {stage: int(row["cells"]) for stage, row in cost.items()} == {kind: n for kind, n in stamp["cells"].items() if n}
+    assert all(float(row["taken_core_s"]) > 0 and float(row["estimated_core_s"]) > 0 for row in cost.values())
     for name in ("index.html", "index.json", "made_on.json"):
         assert (target / name).read_bytes() == (versioned.path / "reports" / name).read_bytes()
     assert (target / "params.yaml").read_bytes() == (versioned.path / "params.yaml").read_bytes()

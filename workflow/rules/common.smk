@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from emsteer import devices, errors, locks, packs, plan, publishing, study, workspace
+from emsteer import devices, errors, keeping, locks, packs, plan, publishing, study, workspace
 
 os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
 
@@ -105,3 +105,4 @@ onstart:
 
 onsuccess:
     packs.sweep(path for kind in plan.KINDS for path in PLAN.paths(kind))
+    keeping.note_cost(PLAN)

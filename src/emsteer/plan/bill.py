@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from emsteer.plan import costs
-from emsteer.plan.cells import KINDS, Cell
+from emsteer.plan.cells import KINDS, Cell, Raw
 from emsteer.plan.pace import Device
 from emsteer.plan.packing import Plan
 from emsteer.recipes import (
@@ -20,6 +20,7 @@ from emsteer.recipes import (
     Construction,
     EqualKl,
     Judged,
+    Likeness,
     LocalJudge,
     Lora,
     ModelShape,
@@ -28,9 +29,12 @@ from emsteer.recipes import (
     ResidualNorms,
     Rubric,
 )
+from emsteer.study.jsonl import facts_of
 
 ASSUMED = {
-    "tokens_of_a_prompt": 60,  # with what the chat template writes
+    "tokens_of_a_template": 20,  # around a prompt
+    "characters_a_token": 4,
+    "tokens_of_a_prompt": 60,  # in its chat; this and the next where no file of prompts is at hand
     "tokens_of_a_reference": 120,  # of an answer that is trained on or read
     "tokens_of_a_grammars_prompt": 23,  # these three measured on the default study
     "tokens_of_a_grammars_reference": 19,
@@ -41,6 +45,7 @@ ASSUMED = {
     "tokens_of_a_reply": 3,
     "bytes_of_a_token": 12,  # of an answers file: text and id
     "texts_to_find_a_dose_in_kl": 350,  # this and those below: measured on the default study
+    "models_of_three_that_a_likeness_reads": 1.5,  # cells share what base and finetuned model say
     "s_to_start_a_job": 1,
     "s_to_start_a_job_with_a_model": 3.5,
     "gb_a_second_of_weights_loaded": 1,  # beside that; a guess
@@ -144,8 +149,11 @@ def item_of(cell: Cell, device: Device) -> Item:
 
 
 def _texts(cell: Cell) -> dict[int, float]:
-    """As of `costs.texts`, but that a search for a dose takes what it takes as a rule."""
-    return {costs.FORWARD: ASSUMED["texts_to_find_a_dose_in_kl"]} if isinstance(cell.recipe, EqualKl) else costs.texts(cell)
+    """As of `costs.texts`, but for what is reckoned with at most there."""
+    if isinstance(cell.recipe, EqualKl):
+        return {costs.FORWARD: ASSUMED["texts_to_find_a_dose_in_kl"]}
+    share = ASSUMED["models_of_three_that_a_likeness_reads"] / 3 if isinstance(cell.recipe, Likeness) else 1
+    return {operations: share * n for operations, n in costs.texts(cell).items()}
 
 
 def _spent(seconds: float, cell: Cell, device: Device) -> Item:
@@ -181,17 +189,25 @@ def _reckoning_s(cell: Cell) -> float:
 
 def _length(cell: Cell) -> float:
     """Of a text that the model reads. [tokens]"""
-    of = "grammars_" if isinstance(cell.inputs.get("model", (cell,))[0].recipe, Organism) else ""  # type: ignore[union-attr]
-    prompt, reference = ASSUMED[f"tokens_of_a_{of}prompt"], ASSUMED[f"tokens_of_a_{of}reference"]
-    match cell.recipe:
-        case Organism():
-            return ASSUMED["tokens_of_a_grammars_chat"]
-        case ResidualNorms() | Answers():
-            return prompt
-        case LocalJudge():
-            return _judging(cell).judged / sum(costs.texts(cell).values())
-        case _:
-            return prompt + reference
+    if isinstance(cell.recipe, Organism):
+        return ASSUMED["tokens_of_a_grammars_chat"]
+    if isinstance(cell.recipe, LocalJudge):
+        return _judging(cell).judged / sum(costs.texts(cell).values())
+    prompt, reference = _lengths(cell)
+    return prompt if isinstance(cell.recipe, ResidualNorms | Answers) else prompt + reference
+
+
+def _lengths(cell: Cell) -> tuple[float, float]:
+    """Of a prompt in its chat and of an answer that is trained on or read; as in their file, where it is at hand. [tokens]"""
+    if isinstance(cell.inputs["model"][0].recipe, Organism):  # type: ignore[union-attr]
+        return ASSUMED["tokens_of_a_grammars_prompt"], ASSUMED["tokens_of_a_grammars_reference"]
+    texts = [of for role in ("task", "benchmark") for of in cell.inputs.get(role, ()) if isinstance(of, Cell)]
+    files = [of for text in texts for of in text.inputs.get("file", ()) if isinstance(of, Raw)]
+    facts = facts_of(files[0].path) if files else None
+    if not facts or not facts.n_chars:
+        return ASSUMED["tokens_of_a_prompt"], ASSUMED["tokens_of_a_reference"]
+    prompt, reference = (n / ASSUMED["characters_a_token"] for n in facts.n_chars)
+    return ASSUMED["tokens_of_a_template"] + prompt, reference
 
 
 def _said(cell: Cell) -> float:

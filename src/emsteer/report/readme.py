@@ -1,4 +1,4 @@
-"""The numbers of README.md and docs/claims.md: tables between marks, written from what was published and checked against it."""
+"""Numbers of README.md, docs/claims.md and docs/performance.md: tables between marks, written from what was published."""
 
 import csv
 from collections import Counter
@@ -18,14 +18,17 @@ BEGIN, END = "<!-- numbers: `make docs` -->", "<!-- end of numbers -->"
 CLAIMS_PAGE, CLAIMS = Path("docs/claims.md"), Path("reports/tables/claims.csv")
 CLAIMS_BEGIN, CLAIMS_END = "<!-- verdicts: `make docs` -->", "<!-- end of verdicts -->"
 REAL_BEGIN, REAL_END = "<!-- a real model: `make docs` -->", "<!-- end of a real model -->"
+COST_PAGE, COST = Path("docs/performance.md"), Path("reports/cost.csv")
+COST_BEGIN, COST_END = "<!-- cost: `make docs` -->", "<!-- end of cost -->"
 COLUMNS = ("inside / outside the block", "coherence", "random directions below")
 JUDGED = ("harmful", "coverage", "em", "on_topic_em")
 Numbers = Mapping[str, Any]
 
 
 def rewrite_all() -> list[Path]:
-    """Both pages; returns those that changed."""
-    return [page for page, has_changed in ((README, rewrite()), (CLAIMS_PAGE, rewrite_claims())) if has_changed]
+    """All three pages; returns those that changed."""
+    done = ((README, rewrite()), (CLAIMS_PAGE, rewrite_claims()), (COST_PAGE, rewrite_cost()))
+    return [page for page, has_changed in done if has_changed]
 
 
 def rewrite(readme: Path = README, metrics: Path = METRICS, real: Path = REAL) -> bool:
@@ -46,12 +49,34 @@ def check(readme: Path = README, metrics: Path = METRICS, real: Path = REAL) -> 
 
 def rewrite_claims(page: Path = CLAIMS_PAGE, claims: Path = CLAIMS) -> bool:
     """Puts the published verdicts into the page of claims. Returns whether it changed."""
-    old = page.read_text(encoding="utf-8")
     with claims.open(encoding="utf-8", newline="") as stream:
-        new = between(old, CLAIMS_BEGIN, CLAIMS_END, "\n".join(verdicts_by_source(list(csv.DictReader(stream)))), page)
+        return _rewrite(page, CLAIMS_BEGIN, CLAIMS_END, verdicts_by_source(list(csv.DictReader(stream))))
+
+
+def rewrite_cost(page: Path = COST_PAGE, cost: Path = COST) -> bool:
+    """Puts what the study took, beside its estimate, into the page of costs, where it is known. Returns whether that changed."""
+    if not cost.exists():
+        return False
+    with cost.open(encoding="utf-8", newline="") as stream:
+        return _rewrite(page, COST_BEGIN, COST_END, costs_by_stage(list(csv.DictReader(stream))))
+
+
+def _rewrite(page: Path, begin: str, end: str, lines: Iterable[str]) -> bool:
+    old = page.read_text(encoding="utf-8")
+    new = between(old, begin, end, "\n".join(lines), page)
     if new != old:
         storage.write_text(page, new)
     return new != old
+
+
+def costs_by_stage(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """A Markdown table; the last row is of all stages."""
+    numbers = {row["stage"]: [float(row[name]) for name in ("cells", "estimated_core_s", "taken_core_s")] for row in rows}
+    total = [sum(column) for column in zip(*numbers.values(), strict=True)]
+    yield "| stage | cells | estimated [CPU-s] | taken [CPU-s] |"
+    yield "|---|---|---|---|"
+    for stage, (cells, estimated, taken) in [*numbers.items(), ("all", total)]:
+        yield f"| {stage} | {cells:,.0f} | {estimated:,.0f} | {taken:,.0f} |"
 
 
 def verdicts_by_source(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:

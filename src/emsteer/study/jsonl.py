@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from emsteer.study.cards import card_of
 
@@ -18,11 +19,13 @@ class Facts:
         n: Lines with something in them.
         categories: Category → questions.
         n_references: Category → test questions with both reference answers.
+        n_chars: Mean length of a prompt and of a reference answer; None: not known. [characters]
     """
 
     n: int
     categories: Mapping[str, int]
     n_references: Mapping[str, int]
+    n_chars: tuple[float, float] | None = None
 
 
 def facts_of(path: object) -> Facts | None:
@@ -45,6 +48,9 @@ def _facts(file: Path, _version: int) -> Facts | None:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         categories = Counter(str(row.get("category")) for row in rows)
         both = [row for row in rows if row.get("split") == "test" and row.get("safe") and row.get("unsafe")]
-        return Facts(len(rows), categories, Counter(str(row.get("category")) for row in both))
-    except (UnicodeDecodeError, ValueError, AttributeError):
+        prompts = [len(row.get("prompt") or "") for row in rows]
+        references = [len(row[side]) for row in rows for side in ("safe", "unsafe") if row.get(side)]
+        means = tuple(fmean(lengths) if lengths else 0.0 for lengths in (prompts, references))
+        return Facts(len(rows), categories, Counter(str(row.get("category")) for row in both), (means[0], means[1]))
+    except (UnicodeDecodeError, ValueError, AttributeError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""`params/paper.yaml`: the paper's six models, planned whole before anything of them is here."""
+"""`params/paper.yaml` and `params/small.yaml`: six models, and a small one, planned whole before anything of them is here."""
 
 import runpy
 from pathlib import Path
@@ -9,6 +9,9 @@ from places import REPOSITORY
 
 from emsteer import plan, study
 from emsteer.plan import Plan, to_obtain
+from emsteer.plan.bill import bill_of
+from emsteer.plan.pace import device_of
+from emsteer.recipes import Trained
 from emsteer.study import Study, pins
 from emsteer.study.cards import card_of
 
@@ -48,6 +51,27 @@ def test_what_is_not_here_is_listed_with_how_to_get_it(planned: Plan) -> None:
     assert {line.partition(":")[0] for line in absent if "emsteer model fetch" in line} == SIX
     files = [line for line in absent if "emsteer model fetch" not in line]
     assert len(files) == 7 and all(line.startswith("data/") for line in files)
+
+
+@pytest.fixture(scope="module")
+def small() -> Study:
+    return study.read(REPOSITORY / "params/small.yaml")
+
+
+def test_the_small_study_fits_a_common_card_and_an_afternoon(small: Study) -> None:
+    bill = bill_of(plan.resolve(small), device_of(small.execution, "L40S"))
+    assert bill.total.card_s < 4 * 3600 / 3, "a bill by data sheet may be three times too low"
+    assert set(bill.cards.values()) == {1} and max(bill.memory.values()) < small.execution.gpu_memory_gb * 1e9
+
+
+def test_the_small_study_is_of_the_papers_tasks_judge_and_questions(said: Study, small: Study) -> None:
+    planned = plan.resolve(small)
+    assert len([line for line in to_obtain(planned) if line.startswith("data/")]) == 5
+    assert small.tasks.items() < said.tasks.items() and small.benchmarks.items() < said.benchmarks.items()
+    judges = [of.judges["gpt4o"].model_dump(exclude={"service"}) for of in (said, small)]
+    assert judges[0] == judges[1] and small.answers.temperature == said.answers.temperature
+    layers = {cell.recipe.layer for cell in planned.of("vectors") if isinstance(cell.recipe, Trained)}
+    assert {*small.claims["steering_spreads_at_most_layers"].who.layers} == layers  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("card", sorted((REPOSITORY / "data").rglob("*.card.yaml")), ids=lambda path: path.name)

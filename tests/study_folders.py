@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from emsteer import packs, plan, storage, study
+from emsteer import packs, plan, records, storage, study
 from emsteer.packs import Job
 from emsteer.plan import Plan
 
@@ -28,7 +28,7 @@ def computed(study_plan: Plan, *kinds: str, record: str = "{}") -> None:
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(cell.address)
-        packs.record_of(path).write_text(record)
+        records.record_of(path).write_text(record)
 
 
 def filled(study_plan: Plan) -> None:

@@ -15,6 +15,7 @@ from emsteer.plan import KINDS, Plan, billing, check_all_here, resolve, to_obtai
 from emsteer.plan.accepted import read_accepted
 from emsteer.plan.pace import SHEETS
 from emsteer.report import readme
+from emsteer.stages import kind
 from emsteer.study import pins
 from emsteer.study.models import to_pin
 
@@ -75,7 +76,7 @@ def _add_stages(command: Callable[..., argparse.ArgumentParser]) -> None:
         ("prune", _prune, "Set aside the cells that the plan does not name."),
     ):
         command(name, _planned(run), about).add_argument(
-            "kinds", nargs="+", choices=list(KINDS), metavar="kind", help=", ".join(KINDS)
+            "kinds", nargs="*", type=kind, metavar="kind", help=f"default: all: {', '.join(KINDS)}"
         )
     command("publish", _planned(_publish), "Mirror tables, figures and report into reports/.")
     command("gc", _planned(_gc), "Delete the cells that were set aside.")
@@ -89,7 +90,7 @@ def _add_new(starting: argparse.ArgumentParser) -> None:
 
 def _add_plan(planning: argparse.ArgumentParser) -> None:
     planning.add_argument(
-        "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<)"
+        "--status", action="store_true", help="write nothing; list cells: existing (=), to compute (+), set aside (<), misfit (!)"
     )
     planning.add_argument("--cost", action="store_true", help="write nothing; tokens, hours, memory, disk, a judge's money")
     about = f"--cost on {', '.join(SHEETS)}, or as `emsteer pace FILE` timed it; default: the machine of params.yaml"
@@ -267,19 +268,18 @@ def _accept(arguments: argparse.Namespace) -> None:
 
 
 def _stage(arguments: argparse.Namespace, plan: Plan) -> None:
-    for kind in arguments.kinds:
-        done = stages.complete(plan, kind)
-        print(f"stage {kind}: {done.n_restored} cells came back, {done.n_computed} computed, {done.n_set_aside} set aside")
+    for name in arguments.kinds or KINDS:
+        print(f"stage {name}: {stages.complete(plan, name).summary}")
 
 
 def _restore(arguments: argparse.Namespace, plan: Plan) -> None:
-    for kind in arguments.kinds:
-        print(f"restore {kind}: {workspace.restore(plan, kind)} cells came back")
+    for name in arguments.kinds or KINDS:
+        print(f"restore {name}: {workspace.restore(plan, name)} cells came back")
 
 
 def _prune(arguments: argparse.Namespace, plan: Plan) -> None:
-    for kind in arguments.kinds:
-        print(f"prune {kind}: {workspace.prune(plan, kind)} cells set aside")
+    for name in arguments.kinds or KINDS:
+        print(f"prune {name}: {workspace.prune(plan, name)} cells set aside")
 
 
 def _publish(_arguments: argparse.Namespace, plan: Plan) -> None:

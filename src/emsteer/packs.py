@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from emsteer import devices, locks, records, storage
+from emsteer.consistency import Here, Inputs
 from emsteer.errors import DataError, StudyError
+from emsteer.records import record_of
 
 RESULTS = Path("results")
 STAGING = RESULTS / ".staging"
 RETIRED = RESULTS / ".retired"
+OTHERS = RESULTS / ".others"
 UNFINISHED = ".making"
 log = logging.getLogger("emsteer")
 
@@ -75,9 +78,9 @@ def second_name(path: Path, shelf: Path) -> Path:
     return shelf / path.relative_to(RESULTS)
 
 
-def record_of(path: Path) -> Path:
-    """The run record beside an artifact: versions, device, duration."""
-    return path.with_name(f"{path.name}.run.json")
+def other_bytes(path: Path) -> list[Path]:
+    """Where versions of a cell rest that were made from other bytes of its inputs than those that were here then."""
+    return [found for found in sorted((OTHERS / path.relative_to(RESULTS)).glob("*")) if not found.name.endswith(".run.json")]
 
 
 def make_by_recipe(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -113,23 +116,42 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
 
 
 def _fill(cells: Sequence[dict[str, Any]], make: Make) -> int:
-    paths = [Path(cell["path"]) for cell in cells]
-    for path in paths:
-        staged, retired = second_name(path, STAGING), second_name(path, RETIRED)
+    here = Here()
+    for cell in cells:
+        path = Path(cell["path"])
         if path.exists():
-            _link_with_record(path, staged)
-            continue
-        for shelf in (staged, retired):
-            if shelf.exists() and not _is_whole(shelf):
-                log.warning("%s: not the bytes that were written; dropped", shelf)
-                storage.remove(shelf)
-        if not staged.exists() and retired.exists():
-            _link_with_record(retired, staged)
+            _link_with_record(path, second_name(path, STAGING))
+        else:
+            _stage_what_is_done(path, cell["inputs"], here)
+    paths = [Path(cell["path"]) for cell in cells]
     missing = [cell for cell, path in zip(cells, paths, strict=True) if not second_name(path, STAGING).exists()]
     n_made = sum(1 for _ in _made(missing, make)) if missing else 0
     for path in paths:
         _link_with_record(second_name(path, STAGING), path)
     return n_made
+
+
+def _stage_what_is_done(path: Path, inputs: Inputs, here: Here) -> None:
+    """A second name of a cell that is missing counts, and what was set aside, if it is whole and fits its inputs."""
+    staged = second_name(path, STAGING)
+    if staged.exists() and not _is_done(staged, inputs, here):
+        storage.remove(staged)
+    for shelf in (second_name(path, RETIRED), *other_bytes(path)):
+        if not staged.exists() and shelf.exists() and _is_done(shelf, inputs, here):
+            _link_with_record(shelf, staged)
+
+
+def _is_done(path: Path, inputs: Inputs, here: Here) -> bool:
+    if not _is_whole(path):
+        log.warning("%s: not the bytes that were written; dropped", path)
+        storage.remove(path)
+        return False
+    return fits(path, inputs, here)
+
+
+def fits(path: Path, inputs: Inputs, here: Here) -> bool:
+    """Whether a second name of a cell was made from the bytes of its inputs that are here."""
+    return not here.others(here.record(path), inputs)
 
 
 def _is_whole(path: Path) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emsteer import declarations, packs, storage, workspace
+from emsteer import consistency, declarations, records, storage, workspace
 from emsteer.errors import DataError
 from emsteer.plan import KINDS, Cell, Plan
 
@@ -95,7 +95,7 @@ def _note_machines(cells: Sequence[Cell]) -> list[Path]:
     """
     classes: Counter[str] = Counter()
     for cell in _closure(cells):
-        record = packs.record_of(Path(cell.path))
+        record = records.record_of(Path(cell.path))
         if not record.exists():
             return _write_machines([]) if not MADE_ON.exists() else []
         found = storage.read_json(record).get("runtime") or {}
@@ -161,18 +161,20 @@ def _write_bytes(content: bytes, path: Path) -> None:
 
 
 def status(plan: Plan) -> str:
-    """Cell by cell: `=` exists, `+` would be computed, `<` was set aside and would be brought back."""
+    """Cell by cell: `=` exists, `+` would be computed, `<` was set aside and may come back, `!` was made from other bytes."""
     lines = []
-    n_to_compute = 0
+    n_to_compute, misfits = 0, {cell.path for cell, _ in consistency.misfits(plan)}
     for kind in KINDS:
-        marks = [(_mark(cell), cell.address) for cell in plan.of(kind)]
-        counts = {mark: sum(1 for other, _ in marks if other == mark) for mark in "=+<"}
+        marks = [("!" if cell.path in misfits else _mark(cell), cell.address) for cell in plan.of(kind)]
+        counts = {mark: sum(1 for other, _ in marks if other == mark) for mark in "=+<!"}
         n_to_compute += counts["+"]
         back = f", {counts['<']} set aside" if counts["<"] else ""
+        back += f", {counts['!']} made from other bytes than those here" if counts["!"] else ""
         lines.append(f"{kind}: {counts['=']} exist, {counts['+']} to compute{back}")
         lines += [f"  {mark} {address}" for mark, address in marks]
     lines.append(f"reports: {'up to date' if is_published(plan) else 'to publish'}")
     lines.append(f"{n_to_compute} cells to compute" if n_to_compute else "nothing to compute")
+    lines += [f"`emsteer stage` sees to {len(misfits)} that were made from other bytes"] if misfits else []
     return "\n".join(lines)
 
 

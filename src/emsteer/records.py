@@ -26,6 +26,11 @@ PACKAGES = {  # module → distribution
 }  # fmt: skip
 
 
+def record_of(path: Path) -> Path:
+    """The run record beside an artifact: versions, device, duration."""
+    return path.with_name(f"{path.name}.run.json")
+
+
 def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]], seconds: float, cpu_s: float) -> dict[str, Any]:
     """What is known of one run.
 

@@ -6,11 +6,12 @@ held while cells move and is free in between, because Snakemake takes it for its
 
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 from emsteer import workspace
 from emsteer.errors import StudyError, listing
-from emsteer.plan import Plan
+from emsteer.plan import KINDS, Plan
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,30 @@ class Stage:
     n_restored: int
     n_computed: int
     n_set_aside: int
+    n_misfits: int
+
+    @property
+    def summary(self) -> str:
+        """For people."""
+        misfits = f"; {self.n_misfits} of any kind, made from other bytes than those here, set aside" if self.n_misfits else ""
+        return f"{self.n_restored} cells came back, {self.n_computed} computed, {self.n_set_aside} set aside{misfits}"
+
+
+def kind(name: str) -> str:
+    """A kind of artifact, as the command line has it."""
+    if name not in KINDS:
+        raise ArgumentTypeError(f"expected one of {', '.join(KINDS)}; got {name!r}")
+    return name
 
 
 def complete(plan: Plan, kind: str) -> Stage:
-    """Makes `results/<kind>/` hold exactly the planned cells.
+    """Makes `results/<kind>/` hold exactly the planned cells, made from the bytes of the kinds before it.
 
     Raises:
         BusyError: A Snakemake is computing in this folder.
         StudyError: Snakemake could not compute every cell; those that it finished are kept.
     """
+    n_misfits = workspace.quarantine(plan)  # of later kinds, too: Snakemake would stop at them
     n_restored = workspace.restore(plan, kind)
     missing = [cell for cell in plan.of(kind) if not cell.exists()]
     if missing:
@@ -39,7 +55,7 @@ def complete(plan: Plan, kind: str) -> Stage:
                 f"stage {kind}: {len(failed)} of {len(missing)} missing cells were not computed.\n{listing(failed)}\n"
                 "  Snakemake's messages above say why. Finished cells are kept: run the same command again after mending it."
             )
-    return Stage(n_restored, len(missing), workspace.prune(plan, kind))
+    return Stage(n_restored, len(missing), workspace.prune(plan, kind), n_misfits)
 
 
 def _compute(kind: str) -> None:

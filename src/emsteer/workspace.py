@@ -1,9 +1,11 @@
 """The folder of a study: bringing cells back, setting them aside, and recording the plan.
 
 `results/<kind>/` is what DVC versions. `restore` and `prune` make it hold exactly the planned cells; a cell that the plan
-no longer names moves to `results/.retired/`, because DVC may never have seen it. Only `gc` deletes.
+no longer names moves to `results/.retired/`, because DVC may never have seen it; one that was made from other bytes of its inputs
+than those that are here, to `results/.others/`, and comes back when they do. Only `gc` deletes.
 """
 
+import hashlib
 import json
 import logging
 import shutil
@@ -17,11 +19,12 @@ from typing import Any
 
 import yaml
 
-from emsteer import locks, packs, storage
+from emsteer import consistency, locks, packs, records, storage
 from emsteer.errors import BusyError
 from emsteer.plan import Cell, Plan
 
 PLAN_DIR = Path("plan")
+DIGITS = 10  # of a digest, in a name
 PLAN_LINE = 400  # characters: a whole cell of answers, and each setting of a table, on one line
 log = logging.getLogger("emsteer")
 
@@ -33,10 +36,10 @@ def restore(plan: Plan, kind: str) -> int:
         How many came back. What is nowhere is left for Snakemake to compute.
     """
     with _alone():
-        missing = [cell for cell in plan.of(kind) if not cell.exists()]
+        missing, here = [cell for cell in plan.of(kind) if not cell.exists()], consistency.Here()
         n_missing = len(missing)
         for cell in missing:
-            _from_retired(cell)
+            _from_aside(cell, here)
         missing = _from_cache([cell for cell in missing if not cell.exists()], kind)
         return n_missing - len(missing)
 
@@ -48,17 +51,28 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _from_retired(cell: Cell) -> None:
+def quarantine(plan: Plan) -> int:
+    """Sets aside the cells of every kind that were made from other bytes of their inputs than those that are here; how many."""
+    with _alone():
+        found = consistency.misfits(plan)
+        for cell, _ in found:
+            path = Path(cell.path)
+            digest = storage.read_json(records.record_of(path))["sha256"]
+            _move(path, packs.OTHERS / path.relative_to(packs.RESULTS) / digest[:DIGITS])
+    return len(found)
+
+
+def _from_aside(cell: Cell, here: consistency.Here) -> None:
     path = Path(cell.path)
-    source = packs.second_name(path, packs.RETIRED)
-    if source.exists():
-        _move(source, path)
+    for source in (packs.second_name(path, packs.RETIRED), *packs.other_bytes(path)):
+        if not path.exists() and source.exists() and packs.fits(source, consistency.inputs_of(cell), here):
+            _move(source, path)
 
 
 def _move(source: Path, target: Path) -> None:
     """The record first: an artifact that exists has one."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    for old, new in ((packs.record_of(source), packs.record_of(target)), (source, target)):
+    for old, new in ((records.record_of(source), records.record_of(target)), (source, target)):
         if old.exists() and not new.exists():
             old.rename(new)
         else:
@@ -79,26 +93,53 @@ def _from_cache(missing: list[Cell], kind: str) -> list[Cell]:
 
 
 def _copied(missing: list[Cell], cache: Path) -> list[Cell]:
-    """Looks through every version of `results/<kind>` that the cache knows; returns the cells that none of them holds whole."""
-    wanted = {Path(cell.path).name: cell for cell in missing}
-    wanted |= {packs.record_of(Path(cell.path)).name: cell for cell in missing}
+    """Looks through every version of `results/<kind>` that the cache knows; returns the cells that are still missing.
+
+    A cell and its run record come from one version: sound, and made from the bytes of its inputs that are here.
+    """
+    here = consistency.Here()
+    wanted = {record: cell for cell in missing for record in (Path(cell.path).name, records.record_of(Path(cell.path)).name)}
     for listing in sorted(cache.glob("*/*.dir")):
         found: dict[str, dict[str, Path]] = {}
         for relpath, md5 in _listed(listing):
             name, _, inside = relpath.partition("/")
             if name in wanted:
                 found.setdefault(name, {})[inside] = cache / md5[:2] / md5[2:]
-        for name in sorted(found, key=lambda name: not name.endswith(".run.json")):
-            target = Path(wanted[name].path).parent / name
-            if not target.exists() and all(source.exists() for source in found[name].values()):
-                storage.write_atomically(target, partial(_copy, found[name]))
+        for cell in {wanted[name].path: wanted[name] for name in found if not wanted[name].exists()}.values():
+            _take(cell, found, here)
     return [cell for cell in missing if not cell.exists()]
 
 
+def _take(cell: Cell, found: dict[str, dict[str, Path]], here: consistency.Here) -> None:
+    """Puts one version of a cell in place, the record first."""
+    path = Path(cell.path)
+    parts = [(target, found[target.name]) for target in (records.record_of(path), path) if target.name in found]
+    sound = [_is_sound(source) for _, files in parts for source in files.values()]  # each that is not is named
+    if path.name not in found or not all(sound):
+        return
+    record = json.loads(found[parts[0][0].name][""].read_bytes()) if len(parts) > 1 else {}
+    if not here.others(record, consistency.inputs_of(cell)):
+        for target, files in parts:
+            storage.remove(target)
+            storage.write_atomically(target, partial(_copy, files))
+
+
+def _is_sound(source: Path) -> bool:
+    """Whether the cache has an object, with the bytes that its name stands for; one with others is dropped."""
+    if not source.exists():
+        return False
+    if hashlib.md5(source.read_bytes(), usedforsecurity=False).hexdigest() == source.parent.name + source.stem:
+        return True
+    log.warning("%s: not the bytes of its name (cut off?); dropped from DVC's cache. A remote that has it gives it again.", source)
+    source.unlink()
+    return False
+
+
 def _listed(listing: Path) -> Iterator[tuple[str, str]]:
-    """(path, md5) of every file of a folder that DVC has cached."""
-    for entry in json.loads(listing.read_text(encoding="utf-8")):
-        yield entry["relpath"], entry["md5"]
+    """(path, md5) of every file of a folder that DVC has cached; nothing of a broken listing."""
+    if _is_sound(listing):
+        for entry in json.loads(listing.read_text(encoding="utf-8")):
+            yield entry["relpath"], entry["md5"]
 
 
 def _copy(files: dict[str, Path], target: Path) -> None:
@@ -150,8 +191,10 @@ def prune(plan: Plan, kind: str) -> int:
 def gc() -> int:
     """Deletes what was set aside. Returns how many cells. What DVC has cached or pushed can still be restored."""
     with _alone():
-        cells = [path for path in packs.RETIRED.glob("*/*") if not path.name.endswith(".run.json")]
+        aside = [*packs.RETIRED.glob("*/*"), *packs.OTHERS.glob("*/*/*")]
+        cells = [path for path in aside if not path.name.endswith(".run.json")]
         storage.remove(packs.RETIRED)
+        storage.remove(packs.OTHERS)
     return len(cells)
 
 

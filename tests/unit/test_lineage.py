@@ -9,7 +9,7 @@ import pytest
 from places import REPOSITORY
 from study_folders import computed, planned
 
-from emsteer import lineage, packs, publishing, records, storage, workspace
+from emsteer import lineage, publishing, records, storage, workspace
 from emsteer.errors import DataError
 from emsteer.lineage import Graph, Target, screen, target_of
 from emsteer.plan import Plan
@@ -50,7 +50,7 @@ def walked(asked: str, accepted: tuple[Acceptance, ...] = (), depth: int | None 
 def ran(cell: Any, *, dirty: bool = False) -> dict[str, Any]:
     """Writes a run record of this process beside where a cell would lie."""
     record = records.run_record(cell.address, Path("params.yaml"), {}, 1.5, 2.0) | {"code": {"commit": "ab" * 20, "dirty": dirty}}
-    path = packs.record_of(Path(cell.path))
+    path = records.record_of(Path(cell.path))
     path.parent.mkdir(parents=True, exist_ok=True)
     storage.write_json(record, path)
     return record

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emsteer import packs, storage
+from emsteer import packs, records, storage
 from emsteer.errors import DataError
 from emsteer.packs import Job
 from emsteer.recipes import ResidualNorms
@@ -63,14 +63,14 @@ def test_only_missing_cells_are_made() -> None:
 
 def test_every_artifact_has_a_run_record_that_knows_its_bytes() -> None:
     fill([cell("a")], Maker())
-    record = storage.read_json(packs.record_of(Path("results/scores/a.txt")))
+    record = storage.read_json(records.record_of(Path("results/scores/a.txt")))
     assert record["address"] == "a" and record["sha256"] == storage.sha256(Path("results/scores/a.txt"))
 
 
 def test_a_record_holds_the_processors_seconds_of_its_cell_and_the_first_what_starting_took() -> None:
     before = sum(os.times()[:4])
     fill([cell("a"), cell("b")], Maker())
-    first, second = (storage.read_json(packs.record_of(Path(f"results/scores/{name}.txt")))["cpu_s"] for name in "ab")
+    first, second = (storage.read_json(records.record_of(Path(f"results/scores/{name}.txt")))["cpu_s"] for name in "ab")
     assert before <= first + 0.01 and second >= 0 and first + second <= sum(os.times()[:4]) + 0.01, "rounded to milliseconds"
 
 
@@ -107,7 +107,7 @@ def test_a_cell_that_was_set_aside_comes_back_without_computing() -> None:
     shelf = packs.second_name(Path("results/scores/a.txt"), packs.RETIRED)
     shelf.parent.mkdir(parents=True)
     Path("results/scores/a.txt").rename(shelf)
-    packs.record_of(Path("results/scores/a.txt")).rename(packs.record_of(shelf))
+    records.record_of(Path("results/scores/a.txt")).rename(records.record_of(shelf))
     maker = Maker()
     fill([cell("a")], maker)
     assert maker.made == [] and Path("results/scores/a.txt").read_text() == "a"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from study_folders import computed, planned
 
-from emsteer import packs, plan, publishing, storage
+from emsteer import plan, publishing, records, storage
 
 
 def test_publishing_is_needed_until_done_and_again_after_any_change(folder: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_classes_of_machines_that_computed_are_noted_and_another_class_is_sa
     (noted,) = storage.read_json(publishing.MADE_ON)
     assert noted["class"]["cpu"] == "AVX2" and noted["class"]["torch"] == "2.13.0" and noted["cells"] == len(study_plan.all())
     assert publishing.publish(cells) == [] and not caplog.records
-    packs.record_of(Path(study_plan.paths("models")[0])).write_text(record("AVX512"))
+    records.record_of(Path(study_plan.paths("models")[0])).write_text(record("AVX512"))
     assert publishing.publish(cells) == [publishing.MADE_ON]
     assert [entry["class"]["cpu"] for entry in storage.read_json(publishing.MADE_ON)] == ["AVX2", "AVX512"]
     assert [message.getMessage().count("another class of machine") for message in caplog.records] == [1]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from planning import MINIATURE
 
-from emsteer import locks, packs, plan, stages, storage, study, workspace
+from emsteer import locks, packs, plan, records, stages, storage, study, workspace
 from emsteer.errors import BusyError, StudyError
 from emsteer.plan import Plan
 from emsteer.stages import Stage
@@ -23,18 +23,18 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def write_tasks(planned: Plan, shelf: Path) -> None:
     for path in map(Path, planned.paths("tasks")):
-        for file in (path, packs.record_of(path)):
+        for file in (path, records.record_of(path)):
             storage.write_text(packs.second_name(file, shelf), "{}")
 
 
 def test_a_stage_with_everything_in_place_asks_nothing_of_snakemake_and_moves_nothing(planned: Plan) -> None:
     write_tasks(planned, packs.RESULTS)
-    assert stages.complete(planned, "tasks") == Stage(n_restored=0, n_computed=0, n_set_aside=0)
+    assert stages.complete(planned, "tasks") == Stage(n_restored=0, n_computed=0, n_set_aside=0, n_misfits=0)
 
 
 def test_a_stage_whose_cells_were_set_aside_brings_them_back_and_asks_nothing_of_snakemake(planned: Plan) -> None:
     write_tasks(planned, packs.RETIRED)
-    assert stages.complete(planned, "tasks") == Stage(n_restored=1, n_computed=0, n_set_aside=0)
+    assert stages.complete(planned, "tasks") == Stage(n_restored=1, n_computed=0, n_set_aside=0, n_misfits=0)
     assert all(cell.exists() for cell in planned.of("tasks"))
 
 

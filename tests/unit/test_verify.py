@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from study_folders import filled, planned
 
-from emsteer import packs, publishing, storage, workspace
+from emsteer import publishing, records, storage, workspace
 from emsteer.errors import DataError
 from emsteer.lineage import Graph, Verified, verify
 from emsteer.plan import KINDS, Cell, Plan
@@ -60,7 +60,7 @@ def rewritten(cell: Cell, **changes: object) -> None:
     path = Path(cell.path)
     tensors, passport = storage.read_tensors(path)
     storage.write_tensors(tensors, path, {**passport, **changes})
-    record = packs.record_of(path)
+    record = records.record_of(path)
     known = storage.read_json(record) | {"sha256": storage.sha256(path), "size": storage.size(path)}
     storage.write_json(known, record)
 
@@ -120,10 +120,10 @@ def test_a_figure_that_is_older_than_its_table_is_found(study: Plan) -> None:
 def test_an_artifact_in_the_place_of_another_is_found(study: Plan) -> None:
     one, other = study.of("scores")[:2]
     shutil.copy(one.path, other.path)
-    shutil.copy(packs.record_of(Path(one.path)), packs.record_of(Path(other.path)))
+    shutil.copy(records.record_of(Path(one.path)), records.record_of(Path(other.path)))
     found = [fault for fault in faults() if other.path in fault]
-    assert found[0].startswith(f"{packs.record_of(Path(other.path))}: is of {one.address}")
-    record = packs.record_of(Path(other.path))
+    assert found[0].startswith(f"{records.record_of(Path(other.path))}: is of {one.address}")
+    record = records.record_of(Path(other.path))
     storage.write_json(storage.read_json(record) | {"address": other.address}, record)
     found = [fault for fault in faults() if other.path in fault]
     assert found[0].startswith(f"{other.path}: holds the passport of {one.address}")
@@ -144,7 +144,7 @@ def test_scores_of_other_answers_are_found(study: Plan) -> None:
     path = Path(answers.path)
     passport = storage.read_passport(path)
     storage.write_parquet(storage.read_parquet(path).assign(address="other"), path, passport)
-    record = packs.record_of(path)
+    record = records.record_of(path)
     storage.write_json(storage.read_json(record) | {"sha256": storage.sha256(path), "size": storage.size(path)}, record)
     (fault,) = faults(scores.address)
     assert fault.startswith(f"{scores.path}: was made from other bytes of {answers.address} than those at hand. Delete it")
@@ -156,7 +156,7 @@ def test_an_input_file_that_was_edited_is_found(study: Plan) -> None:
     assert any(fault.startswith("data/neutral/everyday.txt: other bytes than the plan was made with") for fault in faults())
 
 
-@pytest.mark.parametrize(("spoil", "said"), [(packs.record_of, "has no run record"), (lambda path: path, None)])
+@pytest.mark.parametrize(("spoil", "said"), [(records.record_of, "has no run record"), (lambda path: path, None)])
 def test_no_record_is_a_fault_and_no_artifact_is_none(study: Plan, spoil: object, said: str | None) -> None:
     cell = study.of("benchmarks")[0]
     spoil(Path(cell.path)).unlink()  # type: ignore[operator]
@@ -170,7 +170,7 @@ def test_a_name_that_changed_is_no_fault(study: Plan) -> None:
     cell = study.of("tasks")[0]
     renamed = Path(cell.path).with_name(f"other--{cell.address.rpartition('--')[2]}.parquet")
     Path(cell.path).rename(renamed)
-    packs.record_of(Path(cell.path)).rename(packs.record_of(renamed))
+    records.record_of(Path(cell.path)).rename(records.record_of(renamed))
     assert faults(str(renamed)) == []
 
 

@@ -1,12 +1,13 @@
 """The folder of a study: setting aside, bringing back, recording the plan."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from study_folders import computed, planned
 
-from emsteer import locks, packs, plan, storage, workspace
+from emsteer import locks, plan, records, storage, workspace
 from emsteer.errors import BusyError
 
 
@@ -19,7 +20,7 @@ def test_pruned_cells_come_back_with_their_records(folder: Path) -> None:
     assert all(cell.exists() for cell in small.of("answers"))
     assert sum(workspace.retired(cell) for cell in large.of("answers")) == n_extra
     assert workspace.restore(large, "answers") == n_extra
-    assert all(cell.exists() and packs.record_of(Path(cell.path)).exists() for cell in large.of("answers"))
+    assert all(cell.exists() and records.record_of(Path(cell.path)).exists() for cell in large.of("answers"))
 
 
 def test_folders_are_set_aside_and_brought_back_too(folder: Path) -> None:
@@ -70,13 +71,21 @@ def test_dvc_is_asked_only_where_its_lock_may_name_a_missing_cell(folder: Path) 
     missing, cache = planned(0, 1).of("answers"), Path("cache")
     name = Path(missing[0].path).name
     assert not workspace._may_be_fetched(missing, "answers", cache), "there is no lock"
-    lock = {"stages": {"answers": {"outs": [{"path": "results/answers", "md5": "abcd.dir"}]}}}
-    Path("dvc.lock").write_text(json.dumps(lock))
+
+    def locked(*names: str, at_hand: bool = True) -> None:
+        text = json.dumps([{"relpath": name, "md5": "ef"} for name in names])
+        digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        lock = {"stages": {"answers": {"outs": [{"path": "results/answers", "md5": f"{digest}.dir"}]}}}
+        Path("dvc.lock").write_text(json.dumps(lock))
+        if at_hand:
+            storage.write_text(cache / digest[:2] / f"{digest[2:]}.dir", text)
+
+    locked(at_hand=False)
     assert workspace._may_be_fetched(missing, "answers", cache), "its listing is not at hand"
     assert not workspace._may_be_fetched(planned(0, 1).of("scores"), "scores", cache)
-    storage.write_text(cache / "ab/cd.dir", json.dumps([{"relpath": "other.parquet", "md5": "ef"}]))
+    locked("other.parquet")
     assert not workspace._may_be_fetched(missing, "answers", cache), "the listing names none of them"
-    storage.write_text(cache / "ab/cd.dir", json.dumps([{"relpath": name, "md5": "ef"}]))
+    locked(name)
     assert workspace._may_be_fetched(missing, "answers", cache)
     Path("dvc.lock").write_text("<<<<<<< HEAD\nstages: {\n")
     assert workspace._may_be_fetched(missing, "answers", cache)

@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from emsteer import devices, errors, keeping, locks, packs, plan, publishing, study, workspace
+from emsteer import consistency, devices, errors, keeping, locks, packs, plan, publishing, study, workspace
 
 os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
 
@@ -28,6 +28,8 @@ if config:
 try:
     PLAN = plan.resolve(study.read())
     plan.check_all_here(PLAN)
+    if workflow.is_main_process and (found := consistency.misfits(PLAN)):
+        raise errors.StudyError(consistency.told(found))
 except errors.StudyError as error:
     raise WorkflowError(str(error)) from None
 
@@ -106,3 +108,5 @@ onstart:
 onsuccess:
     packs.sweep(path for kind in plan.KINDS for path in PLAN.paths(kind))
     keeping.note_cost(PLAN)
+    if found := consistency.misfits(PLAN):
+        logger.warning(consistency.told(found))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emsteer import packs, storage
+from emsteer import packs, records, storage
 from emsteer.errors import DataError
 from emsteer.plan import KINDS
 from emsteer.plan.addresses import digits
@@ -59,7 +59,7 @@ class Node:
     @functools.cached_property
     def run(self) -> Mapping[str, Any]:
         """Its run record; empty where it is not at hand."""
-        record = packs.record_of(self.path)
+        record = records.record_of(self.path)
         return storage.read_json(record) if self.kind != INPUT and record.exists() else {}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emsteer import packs, storage
+from emsteer import records, storage
 from emsteer.errors import DataError
 from emsteer.lineage.graph import INPUT, Graph, Node
 from emsteer.lineage.target import target_of
@@ -91,7 +91,7 @@ class _Shelf:
         if not record:
             yield f"{node.path}: has no run record beside it. {AGAIN}"
         elif digits(record["address"]) != digits(node.address):
-            yield f"{packs.record_of(node.path)}: is of {record['address']}. {AGAIN}"
+            yield f"{records.record_of(node.path)}: is of {record['address']}. {AGAIN}"
         elif "size" in record and storage.size(node.path) != record["size"]:
             yield f"{node.path}: {storage.size(node.path):,} bytes where its run made {record['size']:,}. {AGAIN}"
         elif not self.quick and self._digest(node.path) != record["sha256"]:

@@ -208,7 +208,7 @@ def _plan(arguments: argparse.Namespace, plan: Plan) -> None:
 
 
 def _pace(arguments: argparse.Namespace, plan: Plan) -> None:
-    devices.claim(plan.execution.n_cards)
+    devices.claim(1 if plan.execution.gpu_memory_gb and plan.execution.device != "cpu" else 0)
     from emsteer import pacing  # torch, which other commands do without
 
     timed = pacing.timed(plan)

@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emsteer import devices, locks, records, storage
+from emsteer import devices, locks, mixing, records, storage
 from emsteer.consistency import Here, Inputs
 from emsteer.errors import DataError, StudyError
 from emsteer.records import record_of
@@ -125,6 +125,7 @@ def _fill(cells: Sequence[dict[str, Any]], make: Make) -> int:
             _stage_what_is_done(path, cell["inputs"], here)
     paths = [Path(cell["path"]) for cell in cells]
     missing = [cell for cell, path in zip(cells, paths, strict=True) if not second_name(path, STAGING).exists()]
+    mixing.check(missing, here)
     n_made = sum(1 for _ in _made(missing, make)) if missing else 0
     for path in paths:
         _link_with_record(second_name(path, STAGING), path)

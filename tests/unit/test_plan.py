@@ -14,7 +14,7 @@ from emsteer.plan import KINDS, accepted, packing
 from emsteer.plan.addresses import digits
 from emsteer.study import Execution
 
-EXECUTION_ONLY = {("execution", name) for name in Execution.model_fields if name != "device"}  # which is a word
+EXECUTION_ONLY = {("execution", name) for name in Execution.model_fields if name not in ("device", "mixes")}  # which are words
 VALID_EDITS = {  # where one more is not allowed
     ("models", "mini", "d_head"): 18,
     ("models", "mini_none", "d_head"): 18,

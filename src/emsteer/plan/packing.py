@@ -43,8 +43,9 @@ class Pack:
         return needs(self.missing or self.cells, self.execution, attempt)
 
     def jobs(self) -> list[dict[str, Any]]:
-        """`Cell.job()` of every cell, and where it may be done."""
-        return [cell.job() | {"device": self.execution.device} for cell in self.cells]
+        """`Cell.job()` of every cell, where it may be done, and what of different kinds of machine it may compare."""
+        execution = {"device": self.execution.device, "mixes": self.execution.mixes}
+        return [cell.job() | execution for cell in self.cells]
 
 
 @dataclass

@@ -134,10 +134,9 @@ class Execution(Section):
     gflop_per_s: float = Field(gt=0, le=1e7, description="what a job reaches; estimates of time divide by it [10^9 operations/s]")
     gpu_memory_gb: Natural = Field(description="of one card; jobs that run a model ask for as many as it takes; 0: none [GB]")
 
-    @property
-    def n_cards(self) -> int:
-        """Of a job whose model fits on one card; 0: no job asks for a card."""
-        return 1 if self.device != "cpu" and self.gpu_memory_gb else 0
+    mixes: tuple[Literal["device", "dtype", "cpu", "versions"], ...] = Field(
+        description="what tables may compare although it differs between what they read of one model; else they are refused"
+    )
 
     @field_validator("gpu_memory_gb")
     @classmethod

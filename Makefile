@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine bench-judging
+.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine bench-judging emulate
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ bench-size: $(READY)  ## memory and time of the tables of a million judged answe
 
 bench-bytes: $(READY)  ## digests of a short pretraining: the same on another machine?
 	@python tests/bench/bench_bytes.py 2> /dev/null
+
+emulate: $(READY)  ## the same bytes on other processors? QEMU's, some minutes each (Debian's qemu-user; ARGS="--cpu Haswell")
+	@python tests/bench/bench_emulation.py $(ARGS)
 
 bench-judging: $(READY)  ## judgements a second from an endpoint, beside what latency and limit allow
 	@python tests/bench/bench_judging.py 2> /dev/null

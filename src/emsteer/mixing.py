@@ -64,10 +64,9 @@ def _mixed(cell: Mapping[str, Any], here: Here) -> Iterator[tuple[str, str]]:
         by_model: dict[str, list[tuple[str, Runtime]]] = {}
         for address, path in group:
             record = here.record(Path(path))
-            runtime = record.get("runtime", {})
-            if "device" in runtime:
-                model = ", ".join(map(digits, record["inputs"].get("model", {})))
-                by_model.setdefault(model, []).append((address, runtime))
+            runtime, models = record.get("runtime", {}), record.get("inputs", {}).get("model")
+            if models and "device" in runtime:  # what runs no model is where its pack was: random directions ask for no card
+                by_model.setdefault(", ".join(map(digits, models)), []).append((address, runtime))
         for members in by_model.values():
             differing = _differences(members, cell.get("mixes", ()))
             yield from ((aspect, f"{aspect} of {role}: {line}") for aspect, line in differing)

@@ -8,7 +8,9 @@ import pytest
 from study_folders import filled, planned
 
 from emsteer import packs, records, storage
-from emsteer.plan import Cell, Pack, Plan
+from emsteer.plan import Cell, Plan
+from emsteer.plan.packing import Pack
+from emsteer.recipes import RandomDirection
 
 HERE = {
     "device": "cpu", "dtype": "float32", "cpu": "AVX2", "kernels": {"MKL_CBWR": "AVX2,STRICT"},
@@ -81,6 +83,14 @@ def test_models_may_differ_and_patches_of_a_library(study: Plan) -> None:
         if models[0] in cell.upstream():
             ran_on(cell, dtype="bfloat16", versions={"torch": "2.99.1", "transformers": "5.1.0"})
     assert made(judged(study))
+
+
+def test_what_runs_no_model_is_of_every_kind(study: Plan) -> None:
+    """Random directions ask for no card; one that is made together with trained vectors has theirs."""
+    drawn = [cell for cell in study.of("vectors") if isinstance(cell.recipe, RandomDirection)]
+    for cell in study.of("vectors"):
+        ran_on(cell, device="cpu" if cell in drawn[1:] else "cuda (NVIDIA H200)")
+    assert len(drawn) > 1 and made(judged(study))
 
 
 def test_what_took_no_torch_is_of_every_kind(study: Plan) -> None:

@@ -14,7 +14,7 @@ from emsteer.errors import DataError
 from emsteer.plan import Cell, Plan
 from emsteer.plan.addresses import digits
 
-Inputs = Mapping[str, Iterable[tuple[str, str]]]  # role → (address, path) of artifacts and input files, as `Cell.job` has them
+Inputs = Mapping[str, Iterable[tuple[str, str]]]  # role → (address, path) of artifacts and input files, as `Cell.sources` has them
 
 
 @dataclass
@@ -61,13 +61,8 @@ def misfits(plan: Plan) -> list[tuple[Cell, list[str]]]:
     """Cells that are here and were made from other bytes of some input than those that are here; with these inputs."""
     here = Here()
     asked = [(cell, here.record(Path(cell.path))) for cell in plan.all()]
-    found = [(cell, here.others(record, inputs_of(cell))) for cell, record in asked if record]
+    found = [(cell, here.others(record, cell.sources)) for cell, record in asked if record]
     return [(cell, others) for cell, others in found if others]
-
-
-def inputs_of(cell: Cell) -> Inputs:
-    """Role → (address, path)."""
-    return {role: [(item.address, item.path) for item in group] for role, group in cell.inputs.items()}
 
 
 def told(found: list[tuple[Cell, list[str]]]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emsteer import storage
+from emsteer.consistency import Here
 from emsteer.errors import StudyError
 from emsteer.plan import KINDS, Plan
 from emsteer.plan.bill import bill_of
@@ -87,10 +88,9 @@ def _wall_s(plan: Plan) -> int | None:
 
 def taken(plan: Plan) -> dict[str, Taken]:
     """Kind → what its cells have taken of processors, as far as their run records are at hand and say so."""
-    found = {}
+    here, found = Here(), {}
     for kind in KINDS:
-        records = [storage.read_json(path) for path in map(record_of, map(Path, plan.paths(kind))) if path.exists()]
-        known = [record["cpu_s"] for record in records if "cpu_s" in record]
+        known = [record["cpu_s"] for path in plan.paths(kind) if "cpu_s" in (record := here.record(Path(path)))]
         found[kind] = Taken(len(known), sum(known))
     return found
 

@@ -65,7 +65,7 @@ def quarantine(plan: Plan) -> int:
 def _from_aside(cell: Cell, here: consistency.Here) -> None:
     path = Path(cell.path)
     for source in (packs.second_name(path, packs.RETIRED), *packs.other_bytes(path)):
-        if not path.exists() and source.exists() and packs.fits(source, consistency.inputs_of(cell), here):
+        if not path.exists() and source.exists() and packs.fits(source, cell.sources, here):
             _move(source, path)
 
 
@@ -112,16 +112,17 @@ def _copied(missing: list[Cell], cache: Path) -> list[Cell]:
 
 def _take(cell: Cell, found: dict[str, dict[str, Path]], here: consistency.Here) -> None:
     """Puts one version of a cell in place, the record first."""
-    path = Path(cell.path)
-    parts = [(target, found[target.name]) for target in (records.record_of(path), path) if target.name in found]
-    sound = [_is_sound(source) for _, files in parts for source in files.values()]  # each that is not is named
-    if path.name not in found or not all(sound):
+    path, record_path = Path(cell.path), records.record_of(Path(cell.path))
+    files, of_record = found.get(path.name, {}), found.get(record_path.name, {})
+    sound = [_is_sound(source) for source in (*of_record.values(), *files.values())]  # each that is not is named
+    if not files or not all(sound):
         return
-    record = json.loads(found[parts[0][0].name][""].read_bytes()) if len(parts) > 1 else {}
-    if not here.others(record, consistency.inputs_of(cell)):
-        for target, files in parts:
+    record = storage.read_json(of_record[""]) if of_record else {}
+    if not here.others(record, cell.sources):
+        for target, sources in ((record_path, of_record), (path, files)):
             storage.remove(target)
-            storage.write_atomically(target, partial(_copy, files))
+            if sources:
+                storage.write_atomically(target, partial(_copy, sources))
 
 
 def _is_sound(source: Path) -> bool:

@@ -111,7 +111,7 @@ def make_nothing(jobs: Sequence[Job]) -> Iterator[Job]:
 
 def misfits_of(cells: Sequence[Cell]) -> list[Cell]:
     here = consistency.Here()
-    return [cell for cell in cells if here.others(here.record(Path(cell.path)), consistency.inputs_of(cell))]
+    return [cell for cell in cells if here.others(here.record(Path(cell.path)), cell.sources)]
 
 
 def cached(cell: Cell, cache: Path) -> list[Path]:

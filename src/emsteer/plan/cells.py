@@ -87,6 +87,11 @@ class Cell:
             yield from (item for item in group if isinstance(item, Cell))
 
     @property
+    def sources(self) -> dict[str, list[tuple[str, str]]]:
+        """Role → (address, path) of its inputs."""
+        return {role: [(item.address, item.path) for item in group] for role, group in self.inputs.items()}
+
+    @property
     def weights(self) -> str | None:
         """Where the files of the model that it pins or reads lie, if the study says so."""
         return self.place or self.places.get("model")
@@ -99,13 +104,12 @@ class Cell:
 
     def job(self) -> dict[str, Any]:
         """What a job needs to make it; travels to the process that does."""
-        inputs = {role: [(item.address, item.path) for item in group] for role, group in self.inputs.items()}
         return {
             "kind": self.kind,
             "address": self.address,
             "path": self.path,
             "recipe": self.recipe,
-            "inputs": inputs,
+            "inputs": self.sources,
             "code": self.code,
             "weights": self.weights,
             "places": self.places,

@@ -6,12 +6,11 @@ held while cells move and is free in between, because Snakemake takes it for its
 
 import subprocess
 import sys
-from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 from emsteer import workspace
 from emsteer.errors import StudyError, listing
-from emsteer.plan import KINDS, Plan
+from emsteer.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,6 @@ class Stage:
         """For people."""
         misfits = f"; {self.n_misfits} of any kind, made from other bytes than those here, set aside" if self.n_misfits else ""
         return f"{self.n_restored} cells came back, {self.n_computed} computed, {self.n_set_aside} set aside{misfits}"
-
-
-def kind(name: str) -> str:
-    """A kind of artifact, as the command line has it."""
-    if name not in KINDS:
-        raise ArgumentTypeError(f"expected one of {', '.join(KINDS)}; got {name!r}")
-    return name
 
 
 def complete(plan: Plan, kind: str) -> Stage:

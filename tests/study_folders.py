@@ -12,9 +12,11 @@ from emsteer.packs import Job
 from emsteer.plan import Plan
 
 
-def planned(*doses: float) -> Plan:
+def planned(*doses: float, also_at: Sequence[int] = ()) -> Plan:
+    """`also_at`: layers where the mean difference steers at once, besides its own."""
     raw = yaml.safe_load(Path("params.yaml").read_text())
     raw["sweeps"]["trained"]["doses"] = list(doses)
+    raw["sweeps"]["mean_difference"] |= {"also_at": list(also_at)} if also_at else {}
     return plan.resolve(study.parse(raw))
 
 

@@ -21,8 +21,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(folder: Path, made: Path) -> Plan:
-    """A computed and published study, sound."""
-    study_plan = planned(0, 1)
+    """A computed and published study, sound. One of its vectors steers two layers at once: one input, twice."""
+    study_plan = planned(0, 1, also_at=[0])
     if not (made / "results").exists():
         filled(study_plan)
         publishing.publish(publishing.published_cells(study_plan))

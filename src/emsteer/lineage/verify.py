@@ -107,17 +107,30 @@ class _Shelf:
 
     def _of_passport(self, node: Node, passport: Mapping[str, Any]) -> Iterator[str]:
         """It is of this artifact, its address follows from it, and the inputs have the bytes that it names."""
-        inputs = {role: list(group) for role, group in passport["inputs"].items()}
-        own = address(node.kind, node.name, passport["recipe"], inputs, passport["code"])
+        own = address(node.kind, node.name, passport["recipe"], _inputs(node, passport), passport["code"])
         if digits(passport["address"]) != digits(node.address):
             yield f"{node.path}: holds the passport of {passport['address']}. {AGAIN}"
-        elif digits(own) != digits(node.address):
+        elif digits(own) != digits(node.address) and (node.planned or not _repeats(passport)):
             yield f"{node.path}: its passport was edited: recipe, inputs and code in it give the digits {digits(own)}. {AGAIN}"
         for group in passport["inputs"].values():
             for name, digest in group.items():
                 source = self.graph.node(name)
                 if source.is_here and self._digest(source.path) != digest:
                     yield f"{node.path}: was made from other bytes of {name} than those at hand. {AGAIN}"
+
+
+def _inputs(node: Node, passport: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Role → addresses of the passport, in the order and as often as the plan has them: a vector may steer several layers."""
+    found = {}
+    for role, group in passport["inputs"].items():
+        planned = node.inputs.get(role, ())
+        found[role] = list(planned if {*map(digits, planned)} == {*map(digits, group)} else group)
+    return found
+
+
+def _repeats(passport: Mapping[str, Any]) -> bool:
+    """Whether an input may play its role twice: a passport names it once, so the address does not follow from it alone."""
+    return len(passport["recipe"].get("treatments", ())) > 1
 
 
 def _index() -> Mapping[str, Mapping[str, str]]:

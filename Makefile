@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine bench-judging emulate
+.PHONY: help study study-real rebuild test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine bench-judging emulate
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -23,6 +23,10 @@ study-real: $(READY)  ## a real instruct model on this machine: params/smollm.ya
 	@test -e $(REAL)/params.yaml || emsteer new $(REAL) --from params/smollm.yaml
 	@cd $(REAL) && export PYTHONPATH=$$PWD/src && emsteer plan && snakemake --cores all
 	@echo "The report: $(abspath $(REAL))/reports/index.html"
+
+rebuild: $(READY)  ## tables, figures and page from the answers and scores that git holds, without a model
+	@emsteer rebuild
+	@emsteer verify
 
 dry: $(READY)  ## what would be computed, cell by cell
 	@emsteer plan --status
@@ -64,6 +68,7 @@ format: $(READY)  ## put the code in the one format
 
 results: $(READY)  ## what git holds of a study: plan, reports, dvc.lock, the README's numbers; after a change of the science
 	@dvc repro
+	@emsteer export
 	@emsteer docs
 
 docs: $(READY)  ## the README's numbers, from reports/metrics.json

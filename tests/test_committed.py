@@ -15,7 +15,7 @@ import yaml
 from places import REPOSITORY, kept_bytes
 from test_structure import imports
 
-from emsteer import keeping, plan, publishing, storage, study, workspace
+from emsteer import keeping, plan, publishing, shipping, storage, study, workspace
 from emsteer.plan import KINDS, Plan
 from emsteer.plan.digests import source_of
 from emsteer.recipes import Organism
@@ -109,6 +109,19 @@ def test_what_was_kept_of_the_real_study_is_what_it_published() -> None:
     assert re.fullmatch(r"A study from params/smollm\.yaml of [0-9a-f]{40}", stamp["started_as"])
     labelled_by = reading.read(kept / "params.yaml").value["judges"]["blind"]["by"]  # a file of the code that ran it
     assert "a language model" in labelled_by and labelled_by in (kept / "index.html").read_text()
+
+
+def test_the_answers_and_scores_that_git_holds_are_all_that_the_plan_says_and_have_their_bytes(
+    shipped: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = REPOSITORY / shipping.SHIPPED
+    assert storage.size(data) < 20e6 and "Model output." in (data / shipping.CARD).read_text(), (
+        "marked as such; git keeps it for ever"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert shipping.unpack(shipped, data).n_made == len(shipping.shipped(shipped)), (
+        "run `emsteer export` and commit what it changes"
+    )
 
 
 def _md5(path: Path) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from emsteer import acceptance, commands, study
+from emsteer import acceptance, commands, shipping, study
 from emsteer.errors import StudyError
 from emsteer.plan import KINDS, Plan, resolve
 from emsteer.plan.pace import SHEETS
@@ -92,6 +92,13 @@ def _add_stages(command: Callable[..., argparse.ArgumentParser]) -> None:
             "kinds", nargs="*", type=kind, metavar="kind", help=f"default: all: {', '.join(KINDS)}"
         )
     command("publish", _planned(commands.run_publish), "Mirror tables, figures and report into reports/.")
+    for name, run, about in (
+        ("export", commands.run_export, "Write what tables are made from, answers and scores among it, into a few files."),
+        ("rebuild", commands.run_rebuild, "Make tables, figures and page from such files, without a model."),
+    ):
+        command(name, _planned(run), about).add_argument(
+            "folder", nargs="?", type=Path, default=shipping.SHIPPED, metavar="DIR", help=f"default: {shipping.SHIPPED}"
+        )
     command("gc", _planned(commands.run_gc), "Delete the cells that were set aside.")
     command("docs", commands.run_docs, "Write the published numbers into README.md.")
 

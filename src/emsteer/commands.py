@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from emsteer import acceptance, devices, lineage, publishing, scaffold, stages, storage, study, workspace
+from emsteer import acceptance, devices, lineage, publishing, scaffold, shipping, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.keeping import keep, note_cost, taken
 from emsteer.plan import KINDS, Plan, billing, check_all_here, to_obtain
@@ -143,6 +143,25 @@ def run_publish(_arguments: argparse.Namespace, plan: Plan) -> None:
         raise StudyError(f"cannot publish: {len(missing)} cells are missing.\n{listing(missing)}\n  Run `snakemake` first.")
     changed = publishing.publish(publishing.published_cells(plan)) + note_cost(plan)
     print(f"publish: {', '.join(map(str, changed)) or 'no file'} changed")
+
+
+def run_export(arguments: argparse.Namespace, plan: Plan) -> None:
+    cells = shipping.export(plan, arguments.folder)
+    size = storage.size(arguments.folder)
+    print(f"{arguments.folder}: {len(cells)} cells in {len(storage.files_of(arguments.folder))} files, {size / 1e6:.1f} MB")
+
+
+def run_rebuild(arguments: argparse.Namespace, plan: Plan) -> None:
+    found = shipping.unpack(plan, arguments.folder)
+    unfit = f"; {found.n_unfit} were made from other bytes than some that are here, and stay out" if found.n_unfit else ""
+    print(f"rebuild: {found.n_made} cells of {arguments.folder} put in place, {found.n_here} were here{unfit}")
+    if lacking := shipping.lacking(plan):
+        raise StudyError(
+            f"rebuild: {len(lacking)} cells that tables are made from are neither here nor in {arguments.folder}.\n"
+            f"{listing([cell.address for cell in lacking])}\n  `snakemake` computes them, with their models."
+        )
+    if not stages.compute("publish_reports"):
+        raise StudyError("rebuild: not every table, figure and page was made.\n  Snakemake's messages above say why.")
 
 
 def run_gc(_arguments: argparse.Namespace, _plan: Plan) -> None:

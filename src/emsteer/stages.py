@@ -40,7 +40,7 @@ def complete(plan: Plan, kind: str) -> Stage:
     n_restored = workspace.restore(plan, kind)
     missing = [cell for cell in plan.of(kind) if not cell.exists()]
     if missing:
-        _compute(kind)
+        compute(kind)
         failed = [cell.address for cell in missing if not cell.exists()]
         if failed:
             raise StudyError(
@@ -50,6 +50,6 @@ def complete(plan: Plan, kind: str) -> Stage:
     return Stage(n_restored, len(missing), workspace.prune(plan, kind), n_misfits)
 
 
-def _compute(kind: str) -> None:
-    """Snakemake in a process of its own, with the folder's default profile. What it left undone is seen in the folder."""
-    subprocess.run([sys.executable, "-m", "snakemake", kind], check=False)
+def compute(rule: str) -> bool:
+    """Snakemake in a process of its own, with the folder's default profile. Whether it did all it should."""
+    return subprocess.run([sys.executable, "-m", "snakemake", rule], check=False).returncode == 0

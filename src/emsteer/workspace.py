@@ -35,7 +35,7 @@ def restore(plan: Plan, kind: str) -> int:
     Returns:
         How many came back. What is nowhere is left for Snakemake to compute.
     """
-    with _alone():
+    with alone():
         missing, here = [cell for cell in plan.of(kind) if not cell.exists()], consistency.Here()
         n_missing = len(missing)
         for cell in missing:
@@ -45,7 +45,7 @@ def restore(plan: Plan, kind: str) -> int:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Holds the lock of the study: cells must not move under a running Snakemake."""
     with locks.hold("snakemake", "a Snakemake is computing in this folder; wait for it."):
         yield
@@ -53,12 +53,12 @@ def _alone() -> Iterator[None]:
 
 def quarantine(plan: Plan) -> int:
     """Sets aside the cells of every kind that were made from other bytes of their inputs than those that are here; how many."""
-    with _alone():
+    with alone():
         found = consistency.misfits(plan)
         for cell, _ in found:
             path = Path(cell.path)
             digest = storage.read_json(records.record_of(path))["sha256"]
-            _move(path, packs.OTHERS / path.relative_to(packs.RESULTS) / digest[:DIGITS])
+            move(path, packs.OTHERS / path.relative_to(packs.RESULTS) / digest[:DIGITS])
     return len(found)
 
 
@@ -66,10 +66,10 @@ def _from_aside(cell: Cell, here: consistency.Here) -> None:
     path = Path(cell.path)
     for source in (packs.second_name(path, packs.RETIRED), *packs.other_bytes(path)):
         if not path.exists() and source.exists() and packs.fits(source, cell.sources, here):
-            _move(source, path)
+            move(source, path)
 
 
-def _move(source: Path, target: Path) -> None:
+def move(source: Path, target: Path) -> None:
     """The record first: an artifact that exists has one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     for old, new in ((records.record_of(source), records.record_of(target)), (source, target)):
@@ -182,16 +182,16 @@ def prune(plan: Plan, kind: str) -> int:
     folder = packs.RESULTS / kind
     folder.mkdir(parents=True, exist_ok=True)
     keep = {Path(path).name for path in plan.paths(kind)}
-    with _alone():
+    with alone():
         strangers = [path for path in sorted(folder.iterdir()) if path.name not in keep and not path.name.endswith(".run.json")]
         for path in strangers:
-            _move(path, packs.second_name(path, packs.RETIRED))
+            move(path, packs.second_name(path, packs.RETIRED))
     return len(strangers)
 
 
 def gc() -> int:
     """Deletes what was set aside. Returns how many cells. What DVC has cached or pushed can still be restored."""
-    with _alone():
+    with alone():
         aside = [*packs.RETIRED.glob("*/*"), *packs.OTHERS.glob("*/*/*")]
         cells = [path for path in aside if not path.name.endswith(".run.json")]
         storage.remove(packs.RETIRED)

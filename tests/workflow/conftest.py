@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from sharing import computed_small, shared
-from workflow_support import StudyFolder, make_folder
+from workflow_support import VERBOSE, StudyFolder, make_folder
 
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     def make(path: Path) -> None:
-        make_folder(path, trivial=True).run("snakemake", "--cores", "2")
+        printed = make_folder(path, trivial=True).run("snakemake", "--cores", "2", "--verbose")
+        (path / VERBOSE).write_text(printed)
 
     return StudyFolder(shared(tmp_path_factory, "finished", make), trivial=True)
 

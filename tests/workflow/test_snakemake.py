@@ -1,6 +1,7 @@
 """A study through Snakemake, with trivial science: exactly what an edit asks for is computed, and nothing twice."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 from pathlib import Path
 
 import yaml
-from workflow_support import DOSES, NEW_WITH_A_DOSE, OURS, SCALES, StudyFolder
+from workflow_support import DOSES, NEW_WITH_A_DOSE, OURS, SCALES, VERBOSE, StudyFolder
 
 from emsteer import locks
 
@@ -18,6 +19,12 @@ def test_a_second_run_does_nothing(finished: StudyFolder) -> None:
     assert "Nothing to be done" in finished.run("snakemake", "--cores", "2")
     assert finished.computed(before) == {} and finished.reports() == reports
     assert "nothing to compute" in finished.run("emsteer", "plan", "--status")
+
+
+def test_the_scheduler_looks_for_jobs_when_one_has_ended_and_no_more_often(finished: StudyFolder) -> None:
+    printed = (finished.path / VERBOSE).read_text()
+    n_jobs, n_looks = (len(re.findall(said, printed, re.M)) for said in (r"^Job \d+:", "^Resources before job selection"))
+    assert 10 < n_looks <= n_jobs + 1, "one at the start, and one after every job at most"
 
 
 def test_one_dose_more_computes_its_cells_and_taking_it_out_again_restores_the_reports(finished: StudyFolder) -> None:

@@ -15,6 +15,7 @@ from emsteer import scaffold
 from emsteer.plan import KINDS
 
 HANG_S = 1800  # for hangs only: a slow machine is no mistake
+VERBOSE = Path("logs/verbose.txt")  # what Snakemake said while it computed the study that is shared
 TRIVIAL = Path(__file__).with_name("trivial")
 DOSES = ("sweeps", "trained", "doses")
 SCALES = ("base_point", "finetuned", "doses")

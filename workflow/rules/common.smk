@@ -97,6 +97,10 @@ PUBLISHED = "results/.staging/published"
 
 
 onstart:
+    if workflow.local_exec:
+        # Snakemake 9.27 limits how fast jobs start, to more than we reach, by timers: each job that ends leaves one more, which wakes
+        # the scheduler every second until the end, and it asks for the size of every input of every job that waits.
+        workflow.scheduler.job_rate_limiter = None
     try:
         locks.check(one_machine=workflow.local_exec)
         workflow.globals["STUDY_LOCK"] = locks.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")

@@ -165,12 +165,16 @@ def _add_keep(keeping: argparse.ArgumentParser) -> None:
 def _add_lineage(walking: argparse.ArgumentParser) -> None:
     walking.add_argument(
         "target",
+        nargs="?",
         metavar="PATH[#PART]",
         help="reports/figures/dose_response.svg, reports/tables/rates.csv#SETTING, reports/metrics.json#KEY.KEY, an address, …",
     )
     walking.add_argument("--depth", type=int, help="how many steps up; default: to the input files")
     shape = walking.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="every artifact with all that is known of it")
+    shape.add_argument(
+        "--crate", type=Path, metavar="ZIP", help="an RO-Crate, of everything that is published where no target is given"
+    )
     shape.add_argument("--dot", action="store_true", help="a graph for Graphviz")
 
 

@@ -2,12 +2,13 @@
 
 import argparse
 import shlex
+import tempfile
 from pathlib import Path
 
 from emsteer import acceptance, devices, lineage, publishing, scaffold, shipping, stages, storage, study, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.keeping import keep, note_cost, taken
-from emsteer.plan import KINDS, Plan, billing, check_all_here, to_obtain
+from emsteer.plan import KINDS, Plan, billing, check_all_here, resolve, to_obtain
 from emsteer.plan.accepted import read_accepted
 from emsteer.report import readme
 from emsteer.study import pins
@@ -96,6 +97,12 @@ def run_judge_sample(arguments: argparse.Namespace) -> None:
 
 def run_lineage(arguments: argparse.Namespace) -> None:
     graph, accepted = lineage.Graph(), read_accepted()
+    if arguments.crate:
+        n = _write_crate(arguments.crate, arguments.target, graph, arguments.depth)
+        print(f"{arguments.crate}: a Provenance Run Crate of {n:,} runs, {storage.size(arguments.crate) / 1e6:.1f} MB")
+        return
+    if arguments.target is None:
+        raise StudyError("lineage: of what? Give a path or an address; for everything that is published, --crate FILE.")
     target = lineage.target_of(arguments.target, graph)
     if arguments.json:
         print(lineage.as_json(target, graph, accepted, arguments.depth))
@@ -103,6 +110,15 @@ def run_lineage(arguments: argparse.Namespace) -> None:
         print(lineage.as_dot(target, graph, arguments.depth))
     else:
         print(lineage.screen(arguments.target, target, graph, accepted, arguments.depth))
+
+
+def _write_crate(file: Path, target: str | None, graph: lineage.Graph, depth: int | None) -> int:
+    from emsteer.lineage import cards, crate  # pandas and a library of research objects, which other commands do without
+
+    roots = crate.published(graph) if target is None else [lineage.target_of(target, graph).node]
+    found = {address: node for root in roots for address, node in graph.closure(root, depth=depth).items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        return crate.write(file, found, cards.cards(resolve(study.read()), graph, found), Path(scratch))
 
 
 def run_verify(arguments: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 A study of one organism with the default study's widths: two steps of pretraining, a vector, an adapter, a few answers, through
 `packs.fill` as always. Each kind of artifact is made from this machine's bytes of the kinds before it, so that a digest speaks of
-one step alone. Kernels are the pinned ones of `emsteer.kernels`.
+one step alone. Kernels are the pinned ones of `emsteer.kernels`, or what the environment says (`MKL_CBWR=COMPATIBLE make emulate`).
 """
 
 import argparse
@@ -76,10 +76,9 @@ def as_given(cell: Cell, given: Path) -> None:
 
 def run(folder: Path, cpu: str | None, given: Path | None) -> dict[str, str]:
     """In a process of its own, emulated where a processor is named."""
-    environment = {name: value for name, value in os.environ.items() if name not in kernels.PINNED}
     emulated = ["qemu-x86_64", "-cpu", cpu] if cpu else []
     command = [*emulated, sys.executable, __file__, "--into", str(folder), *(["--given", str(given)] if given else [])]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
         sys.exit(f"{' '.join(command)}\n{answer.stderr[-2000:]}")
     return json.loads((folder / "digests.json").read_text(encoding="utf-8"))
@@ -100,6 +99,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         own = run(Path(scratch) / "own", None, None)
         others = {cpu: run(Path(scratch) / cpu, cpu, Path(scratch) / "own") for cpu in asked.cpu}
+    print(f"kernels: {' '.join(f'{name}={os.environ[name]}' for name in kernels.PINNED)}\n")
     print("| artifact | here |" + "".join(f" {cpu} |" for cpu in others))
     print("|---|---|" + "---|" * len(others))
     for name in [name for name in own if all(name in of for of in others.values())]:

@@ -18,6 +18,7 @@ from typing import Any
 from emsteer import kernels, storage
 
 SOURCE = Path(__file__).resolve().parents[1]
+RECORD = ".run.json"  # ends the name of a run record
 PACKAGES = {  # module → distribution
     "accelerate": "accelerate", "datasets": "datasets", "matplotlib": "matplotlib", "numpy": "numpy", "pandas": "pandas",
     "pandera": "pandera", "peft": "peft", "pyarrow": "pyarrow", "pydantic": "pydantic", "safetensors": "safetensors",
@@ -28,7 +29,7 @@ PACKAGES = {  # module → distribution
 
 def record_of(path: Path) -> Path:
     """The run record beside an artifact: versions, device, duration."""
-    return path.with_name(f"{path.name}.run.json")
+    return path.with_name(path.name + RECORD)
 
 
 def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]], seconds: float, cpu_s: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -178,25 +178,40 @@ def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def prune(plan: Plan, kind: str) -> int:
-    """Sets aside what the plan does not name. Returns how many cells."""
+    """Sets aside the cells that the plan does not name. Returns how many. What is no artifact is named, and left."""
     folder = packs.RESULTS / kind
     folder.mkdir(parents=True, exist_ok=True)
     keep = {Path(path).name for path in plan.paths(kind)}
     with alone():
-        strangers = [path for path in sorted(folder.iterdir()) if path.name not in keep and not path.name.endswith(".run.json")]
+        strangers = [path for path in _artifacts(folder.iterdir()) if path.name not in keep]
         for path in strangers:
             move(path, packs.second_name(path, packs.RETIRED))
     return len(strangers)
 
 
 def gc() -> int:
-    """Deletes what was set aside. Returns how many cells. What DVC has cached or pushed can still be restored."""
+    """Deletes the cells that were set aside, and nothing else. Returns how many. What DVC has cached or pushed can be restored."""
     with alone():
-        aside = [*packs.RETIRED.glob("*/*"), *packs.OTHERS.glob("*/*/*")]
-        cells = [path for path in aside if not path.name.endswith(".run.json")]
-        storage.remove(packs.RETIRED)
-        storage.remove(packs.OTHERS)
+        cells = _artifacts([*packs.RETIRED.glob("*/*"), *packs.OTHERS.glob("*/*/*")])
+        for cell in cells:
+            storage.remove(cell)
+            storage.remove(records.record_of(cell))
+        for shelf in (packs.RETIRED, packs.OTHERS):
+            for folder in sorted(shelf.rglob("*/"), reverse=True):
+                if not any(folder.iterdir()):
+                    folder.rmdir()
     return len(cells)
+
+
+def _artifacts(paths: Iterable[Path]) -> list[Path]:
+    """Those that have a run record beside them. What has none is somebody's own: it is named, and never moved or deleted."""
+    found = []
+    for path in sorted(path for path in paths if not path.name.endswith(records.RECORD)):
+        if records.record_of(path).exists():
+            found.append(path)
+        else:
+            log.warning("%s: not an artifact (it has no run record beside it); left where it is", path)
+    return found
 
 
 def retired(cell: Cell) -> bool:

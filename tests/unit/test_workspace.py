@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from study_folders import computed, planned
 
-from emsteer import locks, plan, records, storage, workspace
+from emsteer import locks, packs, plan, records, storage, workspace
 from emsteer.errors import BusyError
 
 
@@ -38,6 +38,24 @@ def test_only_gc_deletes(folder: Path) -> None:
     workspace.prune(small, "answers")
     assert workspace.gc() == 4
     assert workspace.restore(large, "answers") == 0
+
+
+def test_a_persons_own_file_is_neither_moved_nor_deleted_and_is_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    large, small = planned(0, 1, 2), planned(0, 1)
+    computed(large, "answers", "tables")
+    old = Path(large.paths("answers")[0])
+    mine = [Path("results/answers", name) for name in ("notes.txt", f"{old.stem} copy.parquet", "mine--0123456789.parquet")]
+    mine += [Path("results/.retired/answers/mine.csv"), Path("results/.others/answers/a--0123456789.parquet/mine.csv")]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    Path("results/answers/plots").mkdir()
+    Path("results/answers/plots/mine.svg").write_text("mine")
+    assert workspace.prune(small, "answers") == 4 and workspace.gc() == 4
+    assert all(path.read_text() == "mine" for path in [*mine, Path("results/answers/plots/mine.svg")])
+    assert all(str(path) in caplog.text for path in [*mine, Path("results/answers/plots")])
+    left = [path for shelf in (packs.RETIRED, packs.OTHERS) for path in shelf.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted(mine[3:]), "and nothing else"
 
 
 def test_the_recorded_plan_is_rewritten_only_where_it_changed(folder: Path) -> None:

@@ -92,6 +92,10 @@ def _add_stages(command: Callable[..., argparse.ArgumentParser]) -> None:
             "kinds", nargs="*", type=kind, metavar="kind", help=f"default: all: {', '.join(KINDS)}"
         )
     command("publish", _planned(commands.run_publish), "Mirror tables, figures and report into reports/.")
+    about = "Compute artifacts again that are here, and say whether they have the same bytes."
+    again = command("recompute", _planned(commands.run_recompute), about)
+    again.add_argument("names", nargs="+", metavar="ADDRESS|KIND", help="an address, its digits, or a kind")
+    again.add_argument("--reason", required=True, help="kept in the run records")
     for name, run, about in (
         ("export", commands.run_export, "Write what tables are made from, answers and scores among it, into a few files."),
         ("rebuild", commands.run_rebuild, "Make tables, figures and page from such files, without a model."),

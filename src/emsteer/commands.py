@@ -5,7 +5,20 @@ import shlex
 import tempfile
 from pathlib import Path
 
-from emsteer import acceptance, devices, lineage, publishing, scaffold, shipping, stages, storage, study, workspace
+from emsteer import (
+    acceptance,
+    devices,
+    lineage,
+    packs,
+    publishing,
+    recomputing,
+    scaffold,
+    shipping,
+    stages,
+    storage,
+    study,
+    workspace,
+)
 from emsteer.errors import StudyError, listing
 from emsteer.keeping import keep, note_cost, taken
 from emsteer.plan import KINDS, Plan, billing, check_all_here, resolve, to_obtain
@@ -159,6 +172,13 @@ def run_publish(_arguments: argparse.Namespace, plan: Plan) -> None:
         raise StudyError(f"cannot publish: {len(missing)} cells are missing.\n{listing(missing)}\n  Run `snakemake` first.")
     changed = publishing.publish(publishing.published_cells(plan)) + note_cost(plan)
     print(f"publish: {', '.join(map(str, changed)) or 'no file'} changed")
+
+
+def run_recompute(arguments: argparse.Namespace, plan: Plan) -> None:
+    found = recomputing.recompute(recomputing.cells_of(plan, arguments.names), arguments.reason)
+    print(f"recompute: {len(found.same)} cells have the same bytes as before, {len(found.others)} have others")
+    if found.others:
+        print(f"{listing(found.others)}\n  The old ones rest in {packs.OTHERS}/. `emsteer stage` sees to what was made from them.")
 
 
 def run_export(arguments: argparse.Namespace, plan: Plan) -> None:

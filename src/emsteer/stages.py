@@ -50,6 +50,6 @@ def complete(plan: Plan, kind: str) -> Stage:
     return Stage(n_restored, len(missing), workspace.prune(plan, kind), n_misfits)
 
 
-def compute(rule: str) -> bool:
-    """Snakemake in a process of its own, with the folder's default profile. Whether it did all it should."""
-    return subprocess.run([sys.executable, "-m", "snakemake", rule], check=False).returncode == 0
+def compute(*targets: str) -> bool:
+    """Snakemake in a process of its own, with the folder's default profile: rules or files. Whether it did all it should."""
+    return subprocess.run([sys.executable, "-m", "snakemake", *targets], check=False).returncode == 0

@@ -94,6 +94,19 @@ def whole(shelf: Path) -> dict[str, int]:
     return {name: path.stat().st_ino for name, path in records.items() if (shelf / name).exists()}
 
 
+def test_what_is_here_is_computed_again_when_asked_for_by_name_and_not_by_force(finished: StudyFolder) -> None:
+    before = finished.cells()
+    report = next(path for path in (finished.path / "results/report").iterdir() if path.is_dir())
+    said = finished.run("snakemake", "--cores", "1", "--force", str(report.relative_to(finished.path)))
+    assert "write_report" in said and "`emsteer recompute ADDRESS|KIND --reason …`" in said and finished.computed(before) == {}
+    score = next((finished.path / "results/scores").glob("mini.base*.parquet"))
+    assert "1 cells have the same bytes as before, 0 have others" in finished.run(
+        "emsteer", "recompute", score.stem, "--reason", "another machine"
+    )
+    assert finished.computed(before) == {"scores": 1}
+    assert "Nothing to be done" in finished.run("snakemake", "--cores", "1")
+
+
 def test_killed_in_mid_run_one_ordinary_command_finishes_and_repeats_no_finished_cell(finished: StudyFolder) -> None:
     """Adapters: folders, of which one training run makes several."""
     before = finished.cells()

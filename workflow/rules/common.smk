@@ -97,6 +97,10 @@ PUBLISHED = "results/.staging/published"
 
 
 onstart:
+    if workflow.dag_settings.forceall or workflow.dag_settings.forcetargets or workflow.dag_settings.forcerun:
+        logger.warning(
+            "a cell that exists is not computed, forced or not: `emsteer recompute ADDRESS|KIND --reason …` does it again."
+        )
     if workflow.local_exec:
         # Snakemake 9.27 limits how fast jobs start, to more than we reach, by timers: each job that ends leaves one more, which wakes
         # the scheduler every second until the end, and it asks for the size of every input of every job that waits.

@@ -41,6 +41,7 @@ def test_a_stage_whose_cells_were_set_aside_brings_them_back_and_asks_nothing_of
 def test_a_stage_sets_aside_what_the_plan_does_not_name(planned: Plan) -> None:
     write_tasks(planned, packs.RESULTS)
     storage.write_text(packs.RESULTS / "tasks/other--0123456789.parquet", "{}")
+    storage.write_text(packs.RESULTS / "tasks/other--0123456789.parquet.run.json", "{}")
     assert stages.complete(planned, "tasks").n_set_aside == 1
     assert (packs.RETIRED / "tasks/other--0123456789.parquet").exists()
 
@@ -49,6 +50,7 @@ def test_a_stage_that_snakemake_cannot_complete_names_the_cells_and_sets_nothing
     planned: Plan, capfd: pytest.CaptureFixture[str]
 ) -> None:
     storage.write_text(packs.RESULTS / "tasks/other--0123456789.parquet", "{}")
+    storage.write_text(packs.RESULTS / "tasks/other--0123456789.parquet.run.json", "{}")
     with pytest.raises(StudyError, match=r"1 of 1 missing cells were not computed.\n.*gardening--"):
         stages.complete(planned, "tasks")
     assert "No Snakefile found" in capfd.readouterr().err, "Snakemake itself says why"

@@ -3,8 +3,7 @@
     python workflow/envs/pins.py            # after a change of requirements.lock or of the dependencies in pyproject.toml
     python workflow/envs/pins.py --check    # says whether that is due
 
-Conda brings the interpreter, pip the exact wheels. Snakemake and DVC are what starts jobs, and lineage is none; no job
-imports what these alone need.
+Conda brings the interpreter, pip the exact wheels. Snakemake and DVC are what starts jobs; no job imports them.
 """
 
 import re
@@ -17,7 +16,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(__file__).with_name("study.yaml")
-NOT_FOR_JOBS = {"dvc", "rocrate", "snakemake", "snakemake-executor-plugin-slurm"}
+STARTS_JOBS = {"dvc", "snakemake", "snakemake-executor-plugin-slurm"}
 HEAD = """\
 # The environment of a compute job, for --use-conda. Written by workflow/envs/pins.py from requirements.lock: do not edit.
 # study.post-deploy.sh installs models ({models}) and the package itself, as it is in this folder.
@@ -43,7 +42,7 @@ def locked() -> dict[str, str]:
 def needed() -> set[str]:
     """What the package's dependencies need, transitively, but for what starts jobs; and setuptools, which installs the package."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    todo = [Requirement(line) for line in project["dependencies"] if canonical(Requirement(line).name) not in NOT_FOR_JOBS]
+    todo = [Requirement(line) for line in project["dependencies"] if canonical(Requirement(line).name) not in STARTS_JOBS]
     found: set[tuple[str, str]] = set()
     todo.append(Requirement("setuptools"))
     while todo:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emsteer import storage
+from emsteer import shipping, storage
 from emsteer.consistency import Here
 from emsteer.errors import StudyError
 from emsteer.plan import KINDS, Plan
@@ -35,6 +35,10 @@ def keep(plan: Plan, target: Path) -> dict[str, Any]:
     """
     if not is_published(plan):
         raise StudyError(f"{REPORTS}/: not what {PARAMS} plans. Nothing was kept.\n  Run `snakemake` first.")
+    if shipping.SHIPPED.exists() and not shipping.is_of(plan, shipping.SHIPPED):
+        raise StudyError(
+            f"{shipping.SHIPPED}/: the answers and scores of another plan or run. Nothing was kept.\n  Run `emsteer export` first."
+        )
     if target.exists() and any(target.iterdir()) and not (target / STAMP).exists():
         raise StudyError(f"{target}: expected no such folder, or one that `emsteer keep` wrote.\n  Choose another name.")
     stamp = stamped(plan)

@@ -80,7 +80,7 @@ def second_name(path: Path, shelf: Path) -> Path:
 
 def other_bytes(path: Path) -> list[Path]:
     """Where versions of a cell rest that were made from other bytes of its inputs than those that were here then."""
-    return [found for found in sorted((OTHERS / path.relative_to(RESULTS)).glob("*")) if not found.name.endswith(".run.json")]
+    return [found for found in sorted((OTHERS / path.relative_to(RESULTS)).glob("*")) if record_of(found).exists()]
 
 
 def make_by_recipe(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -190,17 +190,17 @@ def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
     out = staged.with_name(f".{staged.name}.{platform.node()}.{os.getpid()}{UNFINISHED}")
     storage.remove(out)
     addresses = {role: tuple(address for address, _ in pairs) for role, pairs in cell["inputs"].items()}
-    passport = {
-        "kind": cell["kind"],
-        "address": cell["address"],
-        "recipe": cell["recipe"].model_dump(mode="json"),
-        "code": cell["code"],
-        "inputs": {role: {address: digests[address] for address in group} for role, group in addresses.items()},
-    }
+    made_from = {role: {address: digests[address] for address in group} for role, group in addresses.items()}
+    passport = passport_of(cell["kind"], cell["address"], cell["recipe"], cell["code"], made_from)
     inputs = {role: tuple(Path(path) for _, path in pairs) for role, pairs in cell["inputs"].items()}
     weights = Path(cell["weights"]) if cell.get("weights") else None
     places = {role: Path(place) for role, place in cell.get("places", {}).items()}
     return Job(cell["recipe"], inputs, addresses, cell["address"], out, passport, weights, cell.get("service"), places)
+
+
+def passport_of(kind: str, address: str, recipe: Any, code: str, inputs: Mapping[str, Mapping[str, str]]) -> storage.Passport:
+    """What an artifact says of itself. `inputs`: role → address → sha256 of the bytes that were read."""
+    return {"kind": kind, "address": address, "recipe": recipe.model_dump(mode="json"), "code": code, "inputs": inputs}
 
 
 def _write_record(job: Job, target: Path, seconds: float, cpu_s: float) -> None:

@@ -84,7 +84,7 @@ def _digest(path: Path) -> str:
 def _away(path: Path) -> None:
     """Every copy that `packs.fill` would take for the cell."""
     for copy in (path, packs.second_name(path, packs.STAGING), packs.second_name(path, packs.RETIRED), *packs.other_bytes(path)):
-        if copy.exists():
+        if records.record_of(copy).exists():
             workspace.move(copy, AWAY / path.relative_to(packs.RESULTS) / _digest(copy)[: workspace.DIGITS])
 
 
@@ -98,7 +98,7 @@ def _noted(path: Path, before: str, reason: str) -> bool:
 
 def _bring_back() -> None:
     """What is away and has no other in its place; the rest, where it has other bytes, to where such versions rest."""
-    for version in sorted(path for path in AWAY.glob("*/*/*") if not path.name.endswith(records.RECORD)):
+    for version in sorted(path for path in AWAY.glob("*/*/*") if records.record_of(path).exists()):
         path = packs.RESULTS / version.parent.relative_to(AWAY)
         is_here = path.exists() and _digest(path)[: workspace.DIGITS] == version.name
         if is_here:

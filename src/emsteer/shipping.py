@@ -30,6 +30,7 @@ SHIPPED = publishing.REPORTS / "data"
 WEIGHTS = ("models", "adapters")
 WHAT_WAS_SAID = ("answers", "scores")
 ARCHIVE, RECORDS, CARD = "cells.tar.xz", "records.json", "README.md"
+WRITTEN = {ARCHIVE, CARD} | {f"{kind.name}.parquet" for kind in KINDS.values() if kind.suffix == ".parquet"}
 CELL = "cell"
 
 
@@ -70,11 +71,19 @@ def export(plan: Plan, folder: Path) -> list[Cell]:
     cells = shipped(plan)
     if missing := [cell.address for cell in cells if not cell.exists()]:
         raise StudyError(f"cannot export: {len(missing)} cells are missing.\n{listing(missing)}\n  Run `snakemake` first.")
-    if folder.exists() and any(folder.iterdir()) and not (folder / ARCHIVE).exists():
-        raise StudyError(f"{folder}: expected no such folder, or one that `emsteer export` wrote.\n  Choose another name.")
-    storage.remove(folder)
-    storage.write_atomically(folder, partial(_write_all, cells))
+    strangers = sorted({path.name for path in folder.iterdir()} - WRITTEN) if folder.exists() else []
+    if strangers:
+        raise StudyError(
+            f"{folder}: holds {', '.join(strangers)}, which `emsteer export` did not write. Nothing was written.\n"
+            "  Choose another folder, or move them: an export takes the place of the one before."
+        )
+    storage.write_atomically(folder, partial(_replace, folder, cells))
     return cells
+
+
+def _replace(before: Path, cells: Sequence[Cell], folder: Path) -> None:
+    _write_all(cells, folder)
+    storage.remove(before)
 
 
 def _write_all(cells: Sequence[Cell], folder: Path) -> None:
@@ -121,8 +130,7 @@ def _record(cell: Cell) -> Mapping[str, Any]:
 
 def _passport(cell: Cell, record: Mapping[str, Any]) -> storage.Passport:
     """What the artifact holds that its run record is of, under the names that it had then."""
-    made = {"kind": cell.kind, "address": record["address"], "recipe": cell.recipe.model_dump(mode="json"), "code": cell.code}
-    return {**made, "inputs": record["inputs"]}
+    return packs.passport_of(cell.kind, record["address"], cell.recipe, cell.code, record["inputs"])
 
 
 def _archive(cells: Sequence[Cell], as_they_are: Sequence[Cell], target: Path) -> None:
@@ -229,6 +237,15 @@ def _check(folder: Path, sources: Mapping[str, tuple[Path, Mapping[str, Any]]]) 
             f"{folder}: {len(faults)} of {len(sources)} cells are not there with the bytes that their runs made; nothing was put"
             f" in place.\n{listing(faults)}\n  Edited, or written by another pyarrow than that of requirements.lock?"
         )
+
+
+def is_of(plan: Plan, folder: Path) -> bool:
+    """Whether an export holds the cells that one of this plan would, with the bytes of those that are here."""
+    with tempfile.TemporaryDirectory() as scratch:
+        known = _extract(folder / ARCHIVE, Path(scratch))
+    held, here = {digits(record["address"]): record["sha256"] for record in known.values()}, Here()
+    wanted = {digits(cell.address): here.record(Path(cell.path)).get("sha256") for cell in shipped(plan)}
+    return set(held) == set(wanted) and all(digest in (None, held[name]) for name, digest in wanted.items())
 
 
 def lacking(plan: Plan) -> list[Cell]:

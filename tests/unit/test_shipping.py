@@ -75,6 +75,23 @@ def test_the_same_study_gives_the_same_files(study: Plan) -> None:
     assert (DATA / "README.md").read_text().count("Model output.") == 1
 
 
+def test_an_export_of_another_plan_or_of_other_bytes_is_known(study: Plan) -> None:
+    assert shipping.is_of(study, DATA) and not shipping.is_of(planned(0), DATA)
+    record = records.record_of(Path(study.of("scores")[0].path))
+    storage.write_json({**storage.read_json(record), "sha256": "made again, with other bytes"}, record)
+    assert not shipping.is_of(study, DATA)
+    emptied()
+    assert shipping.is_of(study, DATA), "what is not here says nothing"
+
+
+def test_an_export_that_breaks_off_leaves_the_one_before(study: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = storage.sha256(DATA)
+    monkeypatch.setattr(shipping, "_card", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        shipping.export(study, DATA)
+    assert storage.sha256(DATA) == before
+
+
 def test_rows_can_be_read_without_us(study: Plan) -> None:
     answers = pd.read_parquet(DATA / "answers.parquet")
     assert set(answers["cell"]) == {cell.address for cell in study.of("answers")}
@@ -146,8 +163,12 @@ def test_incomplete_studies_and_folders_of_others_are_refused(study: Plan) -> No
     Path("mine").mkdir()
     Path("mine/file").write_text("mine")
     shipping.unpack(study, DATA)
-    with pytest.raises(StudyError, match="mine: expected no such folder"):
+    with pytest.raises(StudyError, match="mine: holds file, which `emsteer export` did not write"):
         shipping.export(study, Path("mine"))
+    (DATA / "notes.md").write_text("mine")
+    with pytest.raises(StudyError, match=r"holds notes\.md"):
+        shipping.export(study, DATA)
+    assert (DATA / "notes.md").read_text() == "mine" and (DATA / "answers.parquet").exists()
     with pytest.raises(StudyError, match="mine: no export"):
         shipping.unpack(study, Path("mine"))
 

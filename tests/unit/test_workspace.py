@@ -54,6 +54,7 @@ def test_a_persons_own_file_is_neither_moved_nor_deleted_and_is_named(folder: Pa
     assert workspace.prune(small, "answers") == 4 and workspace.gc() == 4
     assert all(path.read_text() == "mine" for path in [*mine, Path("results/answers/plots/mine.svg")])
     assert all(str(path) in caplog.text for path in [*mine, Path("results/answers/plots")])
+    assert packs.other_bytes(Path("results/answers/a--0123456789.parquet")) == [], "nor is it taken for a version of a cell"
     left = [path for shelf in (packs.RETIRED, packs.OTHERS) for path in shelf.rglob("*") if path.is_file()]
     assert sorted(left) == sorted(mine[3:]), "and nothing else"
 

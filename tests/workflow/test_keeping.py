@@ -1,7 +1,9 @@
 """What is kept of a study: its reports, its parameters, and a stamp that says what made them."""
 
 import csv
+import io
 import shutil
+import tarfile
 from pathlib import Path
 
 import pandas as pd
@@ -35,18 +37,25 @@ def test_reports_are_kept_with_the_commit_that_made_them_and_what_it_cost(versio
     assert not (target / "left over").exists(), "it takes the place of what was kept before"
 
 
-@pytest.mark.parametrize("lack", ["unpublished", "uncommitted", "taken"])
+@pytest.mark.parametrize("lack", ["unpublished", "uncommitted", "taken", "other answers"])
 def test_nothing_is_kept_that_the_stamp_would_be_wrong_about(versioned: StudyFolder, lack: str) -> None:
     target = versioned.path.with_name("kept")
     if lack == "unpublished":
         shutil.rmtree(versioned.path / "reports/tables")
     elif lack == "uncommitted":
         (versioned.path / "src/emsteer/new.py").touch()
+    elif lack == "other answers":
+        (versioned.path / "reports/data").mkdir()
+        with tarfile.open(versioned.path / "reports/data/cells.tar.xz", "w:xz") as archive:
+            member = tarfile.TarInfo("records.json")
+            member.size = 2
+            archive.addfile(member, io.BytesIO(b"{}"))
     else:
         target.mkdir()
         (target / "mine").touch()
     said = versioned.run("emsteer", "keep", str(target), fails=True)
-    assert {"unpublished": "Run `snakemake` first", "uncommitted": "Commit.", "taken": "Choose another name."}[lack] in said
+    cures = {"unpublished": "Run `snakemake` first", "uncommitted": "Commit.", "taken": "Choose another name."}
+    assert {**cures, "other answers": "Run `emsteer export` first"}[lack] in said
     assert not (target / STAMP).exists()
 
 

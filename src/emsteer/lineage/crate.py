@@ -42,7 +42,7 @@ def published(graph: Graph) -> list[Node]:
     """
     if not INDEX.exists():
         raise DataError(f"{INDEX}: not there.\n  A crate is of what was published: run `snakemake` first.")
-    return [graph.node(entry["from"]) for entry in storage.read_json(INDEX).values()]
+    return [graph.node(address) for address in dict.fromkeys(entry["from"] for entry in storage.read_json(INDEX).values())]
 
 
 def write(target: Path, closure: Mapping[str, Node], cards: Iterable[tuple[str, str]], scratch: Path) -> int:

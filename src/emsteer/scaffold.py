@@ -6,7 +6,9 @@ One working directory holds one study, so a second study is a second folder, wit
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from emsteer import storage, study
@@ -14,6 +16,7 @@ from emsteer.errors import ConfigError, StudyError, listing
 from emsteer.plan import Plan, resolve
 
 RESULTS_IN_GIT = ("plan/", "reports/", "published/", "dvc.lock")
+CURE = "Run in the folder of a study."
 UNDONE = "Nothing was created."
 
 
@@ -44,16 +47,41 @@ def start(target: Path, params: Path) -> Plan:
 def study_files(root: Path) -> list[str]:
     """What makes a study folder complete: tracked and new files, and data beside its .dvc pointer; not what was computed.
 
+    Git says which files it ignores, in a folder that is no repository (an unpacked archive), too.
+
     Raises:
-        StudyError: `root` is not the top of a git repository.
+        StudyError: `root` is not the top of a study.
     """
-    cure = "Run in the folder of a study, which is a git repository."
-    top = _git(root, "rev-parse", "--show-toplevel", cure=cure).strip()
-    if Path(top).resolve() != root.resolve():
-        raise StudyError(f"{root.resolve()}: not the top of a study; expected {top}.\n  {cure}")
-    listed = [name for name in _git(root, "ls-files", "-co", "--exclude-standard", "-z", cure=cure).split("\0") if name]
+    with _repository(root) as of_git:
+        listed = _git(root, *of_git, "ls-files", "-co", "--exclude-standard", "-z", cure=CURE).split("\0")
     listed += [name.removesuffix(".dvc") for name in listed if name.endswith(".dvc")]
     return [name for name in dict.fromkeys(listed) if not name.startswith(RESULTS_IN_GIT) and (root / name).is_file()]
+
+
+@contextmanager
+def _repository(root: Path) -> Iterator[tuple[str, ...]]:
+    """Options with which git lists the files of a study: none in a repository, else an empty one elsewhere for as long as it lives."""
+    if is_repository(root):
+        yield ()
+    elif not (root / "params.yaml").is_file() or _tracked(root):
+        raise StudyError(f"{root.resolve()}: not the top of a study.\n  {CURE}")
+    else:
+        with tempfile.TemporaryDirectory() as empty:
+            _git(root, "init", "--quiet", "--bare", empty, cure=CURE)
+            yield f"--git-dir={empty}", "--work-tree=."
+
+
+def is_repository(root: Path) -> bool:
+    """Whether a folder is the top of a git repository."""
+    return (root / ".git").exists()
+
+
+def _tracked(root: Path) -> bool:
+    """Whether a repository around a folder holds files of it."""
+    try:
+        return bool(_git(root, "ls-files", "--", ".", cure=CURE))
+    except StudyError:  # there is none
+        return False
 
 
 def copy(root: Path, files: Iterable[str], params: Path, target: Path) -> None:
@@ -79,6 +107,8 @@ def _fill(folder: Path, files: list[str], params: Path) -> None:
 
 def _of_commit() -> str:
     """Of which commit of this folder, if that says it all."""
+    if not is_repository(Path()):
+        return ", from a folder without git"
     state = _git(Path(), "status", "--porcelain", cure=UNDONE)
     return " and uncommitted files" if state else f" of {_git(Path(), 'rev-parse', 'HEAD', cure=UNDONE).strip()}"
 

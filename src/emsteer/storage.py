@@ -8,6 +8,7 @@ pandas, pyarrow and safetensors are imported by the functions that need them: pl
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Passport = dict[str, Any]
 PASSPORT = "emsteer"
+NO_SECOND_NAME = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}  # another file system; one without links
 
 
 def canonical_json(value: object) -> str:
@@ -76,13 +78,39 @@ def remove(path: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """A second name for the same bytes (hard links, also inside folders): deleting one name leaves the other."""
-    if target.exists():
-        return
+    """The same bytes under a second name (hard links, also inside folders): deleting one leaves the other.
+
+    Where there can be no link, because the names lie on two file systems or on one that has none, the bytes are copied.
+    """
+    if not target.exists():
+        _whole(source, target, _second_name)
+
+
+def move(source: Path, target: Path) -> None:
+    """Another name for a file or a folder; into another file system it is copied, and dropped when the copy is whole."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _whole(source, target, shutil.copyfile)
+        remove(source)
+
+
+def _whole(source: Path, target: Path, copy: Callable[[Any, Any], object]) -> None:
     if source.is_dir():
-        write_atomically(target, lambda temporary: shutil.copytree(source, temporary, copy_function=os.link))
+        write_atomically(target, lambda temporary: shutil.copytree(source, temporary, copy_function=copy))
     else:
-        write_atomically(target, lambda temporary: os.link(source, temporary))
+        write_atomically(target, lambda temporary: copy(source, temporary))
+
+
+def _second_name(source: Any, target: Any) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_SECOND_NAME:
+            raise
+        shutil.copyfile(source, target)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path, passport: Passport) -> None:

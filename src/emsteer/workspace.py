@@ -74,7 +74,7 @@ def move(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     for old, new in ((records.record_of(source), records.record_of(target)), (source, target)):
         if old.exists() and not new.exists():
-            old.rename(new)
+            storage.move(old, new)
         else:
             storage.remove(old)
 

@@ -175,6 +175,20 @@ def test_only_the_top_of_a_git_repository_can_be_copied(here: Path, tmp_path: Pa
     assert "Run in the folder of a study" in refused(tmp_path / "there", params)
 
 
+def test_a_folder_without_git_gives_the_same_study_and_stays_as_it_is(here: Path, tmp_path: Path) -> None:
+    """An unpacked archive; also one that was unpacked inside a repository of something else."""
+    before = set(scaffold.study_files(here))
+    shutil.rmtree(here / ".git")
+    for outer in (False, True):
+        if outer:
+            git("init", "-q", str(tmp_path))
+        listing = files_of(here)
+        assert set(scaffold.study_files(here)) == before and files_of(here) == listing
+        scaffold.start(target := tmp_path / f"there{outer}", Path("params/other.yaml"))
+        assert git("-C", str(target), "log", "--format=%s").strip() == "A study from params/other.yaml, from a folder without git"
+        assert files_of(target) == {*OURS, "params.yaml"}
+
+
 def test_nothing_is_left_behind_when_git_cannot_commit(here: Path, tmp_path: Path) -> None:
     hooks = tmp_path / "hooks"
     hooks.mkdir()

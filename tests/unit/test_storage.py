@@ -1,6 +1,8 @@
 """Bytes on disk: a reader sees all of an artifact or nothing, and a digest sees every byte and every name."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,3 +217,46 @@ def test_the_digest_of_a_folder_is_that_of_its_names_and_bytes_and_not_of_what_s
     assert storage.sha256(tmp_path / "a") == before
     (tmp_path / "a/x").rename(tmp_path / "a/y")
     assert storage.sha256(tmp_path / "a") != before
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-in for a folder on another file system: neither a second name nor a rename reaches it; siblings are renamed."""
+    rename = Path.rename
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(Path, "rename", lambda old, new: rename(old, new) if old.parent == new.parent else refuse())
+
+
+def filled(folder: Path) -> Path:
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner/file").write_bytes(b"bytes")
+    return folder
+
+
+def test_where_there_can_be_no_link_the_bytes_are_copied(apart: None, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "a/folder")
+    for source in (folder, folder / "inner/file"):
+        second = tmp_path / "b" / source.name
+        storage.link(source, second)
+        assert storage.sha256(second) == storage.sha256(source)
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"folder", "file"}
+
+
+def test_what_moves_to_another_file_system_is_whole_there_and_gone_here(apart: None, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "a/folder")
+    (tmp_path / "b").mkdir()
+    before = storage.sha256(folder)
+    storage.move(folder, tmp_path / "b/folder")
+    assert storage.sha256(tmp_path / "b/folder") == before and not folder.exists()
+    storage.move(tmp_path / "b/folder/inner/file", tmp_path / "a/file")
+    assert (tmp_path / "a/file").read_bytes() == b"bytes" and not (tmp_path / "b/folder/inner/file").exists()
+
+
+def test_a_link_or_a_move_that_fails_for_another_reason_says_so(tmp_path: Path) -> None:
+    for act in (storage.link, storage.move):
+        with pytest.raises(FileNotFoundError):
+            act(tmp_path / "nowhere", tmp_path / "second")

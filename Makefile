@@ -30,6 +30,7 @@ rebuild: $(READY)  ## tables, figures and page from the answers and scores that 
 
 dry: $(READY)  ## what would be computed, cell by cell
 	@emsteer plan --status
+	@echo "(After an edit, dvc status and dvc repro --dry name the stage 'plan' and call the others unchanged: they read plan/, which it writes.)"
 
 test: $(READY)  ## laws, a miniature study through Snakemake and through DVC
 	@pytest -n 2 --dist worksteal tests/workflow tests/unit tests/test_structure.py tests/test_committed.py
@@ -79,6 +80,8 @@ clean:  ## delete what can be computed again; DVC's cache and the environment st
 
 # torch first: which build fits the machine is the business of its own pip configuration.
 $(READY): requirements.lock requirements-models.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null || { echo "$(PYTHON): no Python 3.11. Install it, or say where it is: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@test -w . || { echo "$(CURDIR): you may not write here, and the environment and the results are put here. Copy it to a place of yours." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv
 	@echo "installing (a few minutes, once)"
 	@pip install -qq --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"

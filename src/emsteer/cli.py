@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emsteer import acceptance, commands, shipping, study
-from emsteer.errors import StudyError
+from emsteer.errors import StudyError, refusals
 from emsteer.plan import KINDS, Plan, resolve
 from emsteer.plan.pace import SHEETS
 
@@ -18,7 +18,8 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     arguments = _parser().parse_args()
     try:
-        arguments.run(arguments)
+        with refusals():
+            arguments.run(arguments)
     except StudyError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)

@@ -4,7 +4,21 @@ Every message says what is wrong, where, what was expected, what was found, and 
 workflow scripts print the message alone; any other exception is a bug of ours and keeps its traceback.
 """
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+REFUSALS = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "Expected a folder that you may write to: copy this one to a place of yours, or ask its owner.\n"
+        "  Looking needs no writing: `emsteer plan --status`, `emsteer lineage`.",
+    ),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT),
+        "Make room, and run the same command again: finished cells are kept. `emsteer gc` deletes cells that were set aside.",
+    ),
+}  # what to do, where the file system refuses
 
 
 class StudyError(Exception):
@@ -25,6 +39,17 @@ class ModelError(StudyError):
 
 class BusyError(StudyError):
     """Another process is computing in this directory."""
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Around what writes: no permission, no room or a read-only file system is a StudyError, every other OSError what it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise StudyError(f"{error.filename or 'a file'}: {error.strerror}.\n  {REFUSALS[error.errno]}") from error
 
 
 def listing(mistakes: Iterable[str]) -> str:

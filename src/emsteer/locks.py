@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from emsteer.errors import BusyError, StudyError
+from emsteer.errors import REFUSALS, BusyError, StudyError
 
 ELSEWHERE = "EMSTEER_LOCKS"
 KEPT_OUT = 3
@@ -31,6 +31,7 @@ CURE = (
     f"  Set {ELSEWHERE} to a folder where they do, shared by all machines that compute (often: in the home directory),\n"
     "  in the shell that starts Snakemake; jobs inherit it. See docs/cluster.md."
 )
+RESULTS = Path("results")
 MOUNTS = Path("/proc/self/mountinfo")
 log = logging.getLogger("emsteer")
 
@@ -42,12 +43,23 @@ def folder() -> Path:
         StudyError: It cannot be made.
     """
     home = os.environ.get(ELSEWHERE)
-    found = Path(home) / hashlib.sha256(os.fsencode(Path.cwd().resolve())).hexdigest()[:16] if home else Path("results/.locks")
+    if not home:
+        _check_link(RESULTS)
+    found = Path(home) / hashlib.sha256(os.fsencode(Path.cwd().resolve())).hexdigest()[:16] if home else RESULTS / ".locks"
     try:
         found.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if not home and error.errno in REFUSALS:
+            raise  # it is all of the study that cannot be written
         raise StudyError(f"{found}: the folder of the locks cannot be made ({error.strerror}).\n{CURE}") from None
     return found
+
+
+def _check_link(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        raise StudyError(
+            f"{path}: a link to {path.readlink()}, which is not here.\n  Mount or make what it leads to, or remove the link."
+        )
 
 
 def hold(name: str, busy: str) -> IO[str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from emsteer import devices, locks, mixing, records, storage
 from emsteer.consistency import Here, Inputs
-from emsteer.errors import DataError, StudyError
+from emsteer.errors import DataError, StudyError, refusals
 from emsteer.records import record_of
 
 RESULTS = Path("results")
@@ -107,7 +107,7 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
             sys.exit(1)
     started = time.monotonic()
     try:
-        with locks.making(cell["address"] for cell in cells if not Path(cell["path"]).exists()):
+        with refusals(), locks.making(cell["address"] for cell in cells if not Path(cell["path"]).exists()):
             n_made = _fill(cells, make)
     except StudyError as error:
         log.error("%s: %s", type(error).__name__, error)

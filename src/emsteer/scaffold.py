@@ -60,7 +60,7 @@ def study_files(root: Path) -> list[str]:
 
 @contextmanager
 def _repository(root: Path) -> Iterator[tuple[str, ...]]:
-    """Options with which git lists the files of a study: none in a repository, else an empty one elsewhere for as long as it lives."""
+    """What lets git list the files of a study: nothing in a repository, else an empty one elsewhere, for as long as this lasts."""
     if is_repository(root):
         yield ()
     elif not (root / "params.yaml").is_file() or _tracked(root):

@@ -7,8 +7,9 @@ held while cells move and is free in between, because Snakemake takes it for its
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
-from emsteer import workspace
+from emsteer import packs, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.plan import Plan
 
@@ -34,8 +35,10 @@ def complete(plan: Plan, kind: str) -> Stage:
 
     Raises:
         BusyError: A Snakemake is computing in this folder.
-        StudyError: Snakemake could not compute every cell; those that it finished are kept.
+        StudyError: `results` is a link that DVC cannot follow, or Snakemake could not compute every cell; those that it finished
+            are kept.
     """
+    _check_where_results_lie()
     n_misfits = workspace.quarantine(plan)  # of later kinds, too: Snakemake would stop at them
     n_restored = workspace.restore(plan, kind)
     missing = [cell for cell in plan.of(kind) if not cell.exists()]
@@ -48,6 +51,21 @@ def complete(plan: Plan, kind: str) -> Stage:
                 "  Snakemake's messages above say why. Finished cells are kept: run the same command again after mending it."
             )
     return Stage(n_restored, len(missing), workspace.prune(plan, kind), n_misfits)
+
+
+def _check_where_results_lie() -> None:
+    results = packs.RESULTS.resolve()
+    if Path(".git").exists() and not results.is_relative_to(Path.cwd()) and not _does_without_git():
+        raise StudyError(
+            f"{packs.RESULTS}: a link to {results}; there, DVC can version nothing for this git repository.\n"
+            f"  Make `{packs.RESULTS}` a folder and link what is large in it ({packs.RESULTS}/models, {packs.RESULTS}/answers),\n"
+            "  or let DVC do without git: `dvc config --local core.no_scm true`. Plain `snakemake` goes on as it is."
+        )
+
+
+def _does_without_git() -> bool:
+    answer = subprocess.run([sys.executable, "-m", "dvc", "config", "core.no_scm"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() == "true"
 
 
 def compute(*targets: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from emsteer import consistency, locks, packs, records, storage
-from emsteer.errors import BusyError
+from emsteer.errors import BusyError, StudyError, refusals
 from emsteer.plan import Cell, Plan
 
 PLAN_DIR = Path("plan")
@@ -254,9 +254,12 @@ def _spelled(value: Any, depth: int = 0) -> str:
 
 
 def is_busy() -> bool:
-    """Whether a Snakemake is computing in this folder."""
+    """Whether a Snakemake is computing in this folder; in one where nobody can write, none is."""
     try:
-        locks.hold("snakemake", "").close()
+        with refusals():
+            locks.hold("snakemake", "").close()
     except BusyError:
         return True
+    except StudyError:
+        return False
     return False

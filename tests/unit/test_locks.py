@@ -4,6 +4,7 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,10 @@ def test_a_folder_of_locks_that_cannot_be_made_is_one_message(study: Path, monke
     monkeypatch.setenv(locks.ELSEWHERE, str(study / "file/locks"))
     with pytest.raises(StudyError, match="cannot be made"):
         locks.hold("snakemake", "busy")
+
+
+def test_results_behind_a_link_that_leads_nowhere_are_named(study: Path) -> None:
+    shutil.rmtree(study / "results", ignore_errors=True)
+    (study / "results").symlink_to("/not/mounted")
+    with pytest.raises(StudyError, match="results: a link to /not/mounted, which is not here"):
+        locks.folder()

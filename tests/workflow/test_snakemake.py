@@ -27,7 +27,11 @@ def test_the_scheduler_looks_for_jobs_when_one_has_ended_and_no_more_often(finis
     assert 10 < n_looks <= n_jobs + 1, "one at the start, and one after every job at most"
 
 
-def test_one_dose_more_computes_its_cells_and_taking_it_out_again_restores_the_reports(finished: StudyFolder) -> None:
+def test_one_dose_more_computes_its_cells_and_taking_it_out_again_restores_the_reports(
+    finished: StudyFolder, elsewhere: Path
+) -> None:
+    shutil.move(finished.path / "results/answers", elsewhere)
+    (finished.path / "results/answers").symlink_to(elsewhere / "answers")  # on another file system, behind a link
     before, reports = finished.cells(), finished.reports()
     finished.edit(*DOSES, value=[0, 1, 2])
     status = finished.run("emsteer", "plan", "--status")

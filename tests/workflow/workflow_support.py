@@ -14,6 +14,7 @@ from planning import MINIATURE
 from emsteer import scaffold
 from emsteer.plan import KINDS
 
+PRIVATE = 0o077  # a umask: nothing is for anybody else
 HANG_S = 1800  # for hangs only: a slow machine is no mistake
 VERBOSE = Path("logs/verbose.txt")  # what Snakemake said while it computed the study that is shared
 TRIVIAL = Path(__file__).with_name("trivial")
@@ -54,8 +55,9 @@ class StudyFolder:
 
     def run(self, *command: str, fails: bool = False, **environment: str) -> str:
         """Runs a command and returns what it printed; asserts that it succeeds, or fails."""
+        env = self.environment(**environment)
         answer = subprocess.run(
-            command, cwd=self.path, env=self.environment(**environment), capture_output=True, text=True, timeout=HANG_S, check=False
+            command, cwd=self.path, env=env, umask=PRIVATE, capture_output=True, text=True, timeout=HANG_S, check=False
         )
         printed = answer.stdout + answer.stderr
         assert (answer.returncode != 0) == fails, f"{command} ended with {answer.returncode}:\n{printed}"

@@ -6,6 +6,7 @@ OUTPUTS  none
 
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -25,13 +26,22 @@ if config:
         "  Edit params.yaml, or start another study with `emsteer new DIR --from PARAMS`."
     )
 
-try:
+
+@contextmanager
+def sentences():
+    """What a person can mend ends Snakemake with its message, and without a traceback."""
+    try:
+        with errors.refusals():
+            yield
+    except errors.StudyError as error:
+        raise WorkflowError(str(error)) from None
+
+
+with sentences():
     PLAN = plan.resolve(study.read())
     plan.check_all_here(PLAN)
     if workflow.is_main_process and (found := consistency.misfits(PLAN)):
         raise errors.StudyError(consistency.told(found))
-except errors.StudyError as error:
-    raise WorkflowError(str(error)) from None
 
 # As many jobs with a card at a time as there are cards here. A cluster's profile scopes `gpu` to a job: its scheduler counts.
 if PLAN.execution.gpu_memory_gb and "gpu" not in workflow.global_resources and not workflow.resource_scopes.is_local("gpu"):
@@ -89,7 +99,8 @@ def minutes(pack):
 def unpublished():
     """reports/ has stable names, so existing does not mean fresh: a token is asked for while it differs from the plan."""
     if not workspace.is_busy():
-        Path(PUBLISHED).unlink(missing_ok=True)
+        with sentences():
+            Path(PUBLISHED).unlink(missing_ok=True)
     return [] if publishing.is_published(PLAN) else [PUBLISHED]
 
 
@@ -105,12 +116,10 @@ onstart:
         # Snakemake 9.27 limits how fast jobs start, to more than we reach, by timers: each job that ends leaves one more, which wakes
         # the scheduler every second until the end, and it asks for the size of every input of every job that waits.
         workflow.scheduler.job_rate_limiter = None
-    try:
+    with sentences():
         locks.check(one_machine=workflow.local_exec)
         workflow.globals["STUDY_LOCK"] = locks.hold("snakemake", "another Snakemake is computing in this folder; wait for it.")
-    except errors.StudyError as error:
-        raise WorkflowError(str(error)) from None
-    workspace.write_plan(PLAN)  # a record: lineage, verification and `git diff plan/` read it; nothing here does
+        workspace.write_plan(PLAN)  # a record: lineage, verification and `git diff plan/` read it; nothing here does
 
 
 onsuccess:

@@ -53,15 +53,18 @@ def test_without_conda_it_is_said_in_one_line_and_the_study_goes_on_in_the_envir
 
 def test_with_conda_jobs_run_in_the_environment_that_it_makes_which_holds_all_they_need(finished: StudyFolder, conda: Path) -> None:
     shutil.rmtree(finished.path / "results/tasks")
-    printed = finished.run("snakemake", "--cores", "8", "--use-conda", PATH=os.pathsep.join([OURS, str(conda), os.environ["PATH"]]))
+    path, command = os.pathsep.join([OURS, str(conda), os.environ["PATH"]]), ("snakemake", "--cores", "8", "--use-conda")
+    assert "in a path with spaces" in finished.run(*command, PATH=path, fails=True), "it would end in a shell's message"
+    environments = conda.parents[1] / "environments"
+    printed = finished.run(*command, "--conda-prefix", str(environments), PATH=path)
     assert SAYS not in printed and (finished.path / "results/tasks").exists()
     called = (conda.parent / "calls").read_text().splitlines()
     assert sum(line.startswith("conda env create") for line in called) == 1, "one environment for all rules"
-    (made,) = (finished.path / ".snakemake/conda").glob("*/bin")
+    (made,) = environments.glob("*/bin")
     assert f"python of {made.parent}" in called, "and the job ran in it"
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     answer = subprocess.run([made / "python", "-c", IMPORT_ALL], env=alone, cwd="/", capture_output=True, text=True, check=True)
-    n, where = answer.stdout.split()
+    n, _, where = answer.stdout.strip().partition(" ")
     assert int(n) > 80 and Path(where).is_relative_to(finished.path), "the package is the study's own"
     for name in ("snakemake", "dvc"):
         assert subprocess.run([made / "python", "-c", f"import {name}"], env=alone, cwd="/", capture_output=True).returncode != 0

@@ -16,9 +16,17 @@ from emsteer import consistency, devices, errors, keeping, locks, packs, plan, p
 
 os.environ.update(OMP_NUM_THREADS="1")  # two threads give another organism than one
 
-if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and not shutil.which("conda"):
-    logger.warning("--use-conda: no `conda` on the PATH; going on in the Python environment that runs Snakemake.")
-    workflow.deployment_settings.deployment_method = set(workflow.deployment_settings.deployment_method) - {DeploymentMethod.CONDA}
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    prefix = workflow.deployment_settings.conda_prefix or Path(".snakemake/conda").absolute()
+    if not shutil.which("conda"):
+        logger.warning("--use-conda: no `conda` on the PATH; going on in the Python environment that runs Snakemake.")
+        methods = set(workflow.deployment_settings.deployment_method) - {DeploymentMethod.CONDA}
+        workflow.deployment_settings.deployment_method = methods
+    elif " " in str(prefix):
+        raise WorkflowError(
+            f"--use-conda: Snakemake 9.27 cannot complete an environment in a path with spaces ({prefix}).\n"
+            "  Give it another place for environments: --conda-prefix DIR."
+        )
 
 if config:
     raise WorkflowError(

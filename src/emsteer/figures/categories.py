@@ -52,7 +52,7 @@ def draw(chosen: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFr
             axis.set_title(points.caption(f"model: {model}", block, len(blocks)) + doses(of))
         rows_of(of_row[0], categories(of_block))
     for axis in axes[-1]:
-        axis.set_xlabel("on-topic EM; in-domain: EM [%]")
+        axis.set_xlabel("on-topic EM\n(in-domain: EM) [%]")
     handles = [Line2D([], [], **look, label=name) for name, look in looks.items() if shown["line"].eq(name).any()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure, shown
@@ -88,10 +88,10 @@ def categories(shown: pd.DataFrame) -> dict[str, bool]:
 
 
 def doses(rows: pd.DataFrame) -> str:
-    """The chosen ones of a model, as a second line of its title."""
+    """The chosen ones of a model, as lines of its title."""
     treated = rows[rows["arm"].ne("base")].drop_duplicates("line")
-    parts = [f"{arm} {dose:g}" for arm, dose in zip(treated["arm"], treated["dose"], strict=True)]
-    return f"\ndose: {', '.join(parts)}" if parts else "\nno dose chosen"
+    parts = [f"{arm}: dose {dose:g}" for arm, dose in zip(treated["arm"], treated["dose"], strict=True)]
+    return "\n" + ("\n".join(parts) or "no dose chosen")
 
 
 def rows_of(axis: Axes, order: Mapping[str, bool]) -> None:

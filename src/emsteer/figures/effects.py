@@ -17,7 +17,7 @@ MEASURES = (
     panels.Measure("quiz_nll", "loss on right answers\n[nats/token]", 1, (None, None), height=0.8),
     panels.Measure("shift_at_last", "of the push, left\nbehind the last block", 1, (None, None), height=0.8),
 )
-BLIND = "would not tell a setting that is known to be broken"
+BLIND = "would not tell a setting\nthat is known to be broken"
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:

@@ -1,6 +1,6 @@
 """Overall: on-topic EM off-domain by model and target task: base, and the treatments of the base point at their chosen settings.
 
-A place that was run without a coherent, harmful dose says so, and one that was not run says that.
+A treatment of which no dose was coherent and harmful says so; one that was not run says that, in one word where none was.
 """
 
 import warnings
@@ -36,6 +36,7 @@ COLUMNS = [
     *points.NUMBERS,
 ]
 NO_DOSE, NOT_RUN = "no dose chosen", "not run"
+Pairs = set[tuple[str, str]]  # model, line
 APART = 0.26  # between the arms of a row
 
 
@@ -57,19 +58,26 @@ def draw(chosen: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFr
     axes: Any = figure.subplots(len(blocks), len(tasks), squeeze=False, sharex=True, sharey=True)
     for of_row, block in zip(axes, blocks, strict=True):
         for axis, task in zip(of_row, tasks, strict=True):
-            of = shown[points.same(shown, task=task, benchmark=block[0], judge=block[1])]
-            there = set(chosen.loc[points.same(chosen, task=task, benchmark=block[0], judge=block[1]), "model"])
-            panel(axis, of, models, lines, looks)
+            place = {"task": task, "benchmark": block[0], "judge": block[1]}
+            panel(axis, shown[points.same(shown, **place)], models, lines, looks)
             if shown.empty:
                 say_nothing(axis)
             else:
-                remarks(axis, of, models, lines, there)
+                remarks(
+                    axis,
+                    set(zip(*(shown.loc[points.same(shown, **place), name] for name in ("model", "line")), strict=True)),
+                    ran(chosen[points.same(chosen, **place)]),
+                    models,
+                    lines,
+                )
             axis.set_title(points.caption(f"target: {task}", block, len(blocks)))
     axes[0, 0].set_yticks(range(len(models)), models)
     axes[0, 0].set_ylim(len(models) - 0.5, -0.5)
     axes[0, 0].set_xlim(left=-2)
     for axis in axes[-1]:
         axis.set_xlabel("on-topic EM, off-domain [%]")
+    for axis in axes.flat:
+        axis.label_outer()
     handles = [Line2D([], [], linestyle="", **look, label=name) for name, look in looks.items() if shown["line"].eq(name).any()]
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
@@ -83,7 +91,11 @@ def controls(chosen: pd.DataFrame) -> set[str]:
 
 
 def selected(chosen: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
-    """One number for each model, target task and treatment."""
+    """One number for each model, target task and treatment; base beside treatments only, where there are any."""
+    treated = chosen["arm"].isin(["steered", "finetuned"])
+    beside = treated.groupby([chosen["model"], chosen["task"]]).transform("any")
+    if treated.any():
+        chosen = chosen[beside]
     rows = chosen[points.same(chosen, group="off_domain", metric="on_topic_em") & chosen["point"].isin(["base", "chosen"])]
     lines = [style.treatment(arm, name) for arm, name in zip(rows["arm"], rows["treatment"], strict=True)]
     rows = rows.assign(line=lines)
@@ -106,12 +118,22 @@ def panel(axis: Axes, rows: pd.DataFrame, models: Sequence[str], lines: Sequence
         plot.scale(color=colours, marker=markers).label(x="", y="").on(axis).plot()
 
 
-def remarks(axis: Axes, rows: pd.DataFrame, models: Sequence[str], lines: Sequence[str], there: set[str]) -> None:
+def ran(rows: pd.DataFrame) -> set[tuple[str, str]]:
+    """(model, line) of every treatment that was run, whether or not a dose of it was chosen, and of base."""
+    lines = [
+        "base" if arm == "base" else style.treatment(arm, name) for arm, name in zip(rows["arm"], rows["treatment"], strict=True)
+    ]
+    return set(zip(rows["model"], lines, strict=True))
+
+
+def remarks(axis: Axes, shown: Pairs, run: Pairs, models: Sequence[str], lines: Sequence[str]) -> None:
     """Says where there is nothing to show, and why."""
+    said: dict[str, Any] = {"transform": axis.get_yaxis_transform(), "ha": "left", "va": "center", "fontsize": 6}
     for index, model in enumerate(models):
-        found = set(rows.loc[rows["model"].eq(model), "line"])
-        for place, line in enumerate(lines):
-            if model not in there or line not in found:
-                why = NO_DOSE if model in there else NOT_RUN
-                said: dict[str, Any] = {"transform": axis.get_yaxis_transform(), "ha": "left", "va": "center", "fontsize": 6}
-                axis.text(0.02, index + APART * (place - 1), f"{line}: {why}", color=style.BASE["color"], **said)
+        if not any((model, line) in run for line in lines[1:]):
+            axis.text(0.02, index, NOT_RUN, color=style.BASE["color"], **said)
+            continue
+        for place, line in enumerate(lines[1:]):
+            if (model, line) not in shown:
+                why = NO_DOSE if (model, line) in run else NOT_RUN
+                axis.text(0.02, index + APART * place, f"{line}: {why}", color=style.BASE["color"], **said)

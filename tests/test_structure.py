@@ -15,16 +15,16 @@ from emsteer.plan import KINDS
 
 SOURCE = REPOSITORY / "src/emsteer"
 ROOMS = (  # from the ground up; a room imports only from rooms above it in this list
-    "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "consistency",
-    "mixing", "packs", "workspace", "declarations", "publishing", "shipping", "keeping", "stages", "recomputing", "scaffold",
-    "acceptance", "progress", "schemas", "runtime", "organism", "data", "models", "checking", "interventions", "finetune",
+    "errors", "mistakes", "progress", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan",
+    "consistency", "mixing", "packs", "workspace", "declarations", "publishing", "shipping", "keeping", "stages",
+    "recomputing", "scaffold", "acceptance", "schemas", "runtime", "organism", "data", "models", "checking", "interventions", "finetune",
     "generation", "pacing", "judging", "witnesses", "analysis", "figures", "labelling", "replying", "report", "lineage",
     "notebook", "commands", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {
-    "errors", "mistakes", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan", "consistency",
-    "mixing", "packs", "workspace", "declarations", "publishing", "shipping", "keeping", "stages", "recomputing", "scaffold",
-    "acceptance", "schemas", "analysis", "figures", "report", "lineage", "notebook", "commands", "cli",
+    "errors", "mistakes", "progress", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan",
+    "consistency", "mixing", "packs", "workspace", "declarations", "publishing", "shipping", "keeping", "stages",
+    "recomputing", "scaffold", "acceptance", "schemas", "analysis", "figures", "report", "lineage", "notebook", "commands", "cli",
 }  # fmt: skip
 MODULES = sorted(SOURCE.rglob("*.py"))
 RULE_FILES = sorted((REPOSITORY / "workflow/rules").glob("*.smk"))

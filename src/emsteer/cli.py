@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emsteer import acceptance, commands, shipping, study
-from emsteer.errors import StudyError, refusals
+from emsteer.errors import GO_ON, STOPPED, StudyError, refusals
 from emsteer.plan import KINDS, Plan, resolve
 from emsteer.plan.pace import SHEETS
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 a mistake of the study's, 2 a mistake in the arguments."""
+    """Entry point. Exit codes: 0 done, 1 a mistake of the study's, 2 a mistake in the arguments, 130 Ctrl-C."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     arguments = _parser().parse_args()
     try:
@@ -23,6 +23,9 @@ def main() -> None:
     except StudyError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"emsteer: stopped. {GO_ON}", file=sys.stderr)
+        sys.exit(STOPPED)
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -8,6 +8,8 @@ import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+STOPPED = 130  # exit code after Ctrl-C, as of a shell
+GO_ON = "Finished cells are kept: the same command goes on from there."
 REFUSALS = {
     **dict.fromkeys(
         (errno.EACCES, errno.EPERM, errno.EROFS),

@@ -17,9 +17,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from emsteer import devices, locks, mixing, records, storage
+from emsteer import devices, locks, mixing, progress, records, storage
 from emsteer.consistency import Here, Inputs
-from emsteer.errors import DataError, StudyError, refusals
+from emsteer.errors import GO_ON, STOPPED, DataError, StudyError, refusals
 from emsteer.records import record_of
 
 RESULTS = Path("results")
@@ -112,6 +112,9 @@ def fill(name: str, cells: Sequence[dict[str, Any]], log_file: str, make: Make =
     except StudyError as error:
         log.error("%s: %s", type(error).__name__, error)
         sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("%s: stopped. %s", name, GO_ON)
+        sys.exit(STOPPED)
     log.info("%s: %d of %d cells computed in %.0f s", name, n_made, len(cells), time.monotonic() - started)
 
 
@@ -219,7 +222,9 @@ def _link_with_record(source: Path, target: Path) -> None:
 
 def _log_to(log_file: str) -> None:
     log.setLevel(logging.INFO)
-    for handler in (logging.StreamHandler(sys.stderr), logging.FileHandler(log_file, mode="w")):
+    screen, file = logging.StreamHandler(sys.stderr), logging.FileHandler(log_file, mode="w")
+    screen.addFilter(progress.off_the_screen)
+    for handler in (screen, file):
         handler.setFormatter(logging.Formatter("%(message)s"))
         log.addHandler(handler)
 

@@ -70,4 +70,9 @@ def _does_without_git() -> bool:
 
 def compute(*targets: str) -> bool:
     """Snakemake in a process of its own, with the folder's default profile: rules or files. Whether it did all it should."""
-    return subprocess.run([sys.executable, "-m", "snakemake", *targets], check=False).returncode == 0
+    with subprocess.Popen([sys.executable, "-m", "snakemake", *targets]) as process:
+        try:
+            return process.wait() == 0
+        except KeyboardInterrupt:
+            process.wait()  # it was told, too, and ends its jobs first
+            raise

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import yaml
-from workflow_support import DOSES, NEW_WITH_A_DOSE, OURS, SCALES, VERBOSE, StudyFolder
+from workflow_support import DOSES, HANG_S, NEW_WITH_A_DOSE, OURS, SCALES, VERBOSE, StudyFolder
 
 from emsteer import locks
 
@@ -129,6 +129,21 @@ def test_killed_in_mid_run_one_ordinary_command_finishes_and_repeats_no_finished
     after = finished.cells()
     assert kept.items() <= after.items(), "what was finished is not computed again"
     assert finished.computed(before) == {"adapters": n_adapters} and set(after) == set(before), "and nothing else is computed"
+
+
+def test_after_ctrl_c_it_is_said_how_to_go_on_and_no_library_shows_where_it_was(finished: StudyFolder) -> None:
+    staging = finished.path / "results/.staging/adapters"
+    shutil.rmtree(finished.path / "results/adapters")
+    for command in (["emsteer", "stage", "adapters"], ["snakemake", "--cores", "1", "adapters"]):
+        shutil.rmtree(staging, ignore_errors=True)
+        process = subprocess.Popen(command, cwd=finished.path, env=finished.environment(TRIVIAL_SECONDS="1"), text=True,
+                                   start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+        while not whole(staging) and process.poll() is None:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGINT)
+        printed, _ = process.communicate(timeout=HANG_S)
+        assert process.returncode and "Traceback" not in printed and "KeyboardInterrupt" not in printed, printed
+        assert printed.count("Finished cells are kept: the same command goes on from there.") >= 2, "the job, and what started it"
 
 
 def test_a_second_snakemake_in_the_same_folder_is_refused(finished: StudyFolder) -> None:

@@ -130,6 +130,10 @@ onstart:
         workspace.write_plan(PLAN)  # a record: lineage, verification and `git diff plan/` read it; nothing here does
 
 
+onerror:
+    logger.error(f"not complete. {errors.GO_ON}")
+
+
 onsuccess:
     packs.sweep(path for kind in plan.KINDS for path in PLAN.paths(kind))
     keeping.note_cost(PLAN)

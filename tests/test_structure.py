@@ -18,8 +18,8 @@ ROOMS = (  # from the ground up; a room imports only from rooms above it in this
     "errors", "mistakes", "progress", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan",
     "consistency", "mixing", "packs", "workspace", "declarations", "publishing", "shipping", "keeping", "stages",
     "recomputing", "scaffold", "acceptance", "schemas", "runtime", "organism", "data", "models", "checking",
-    "interventions", "finetune", "generation", "pacing", "judging", "witnesses", "analysis", "figures", "labelling", "replying", "report", "lineage",
-    "notebook", "commands", "cli",
+    "interventions", "finetune", "generation", "pacing", "judging", "witnesses", "analysis", "figures", "labelling",
+    "replying", "report", "lineage", "notebook", "commands", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {
     "errors", "mistakes", "progress", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan",

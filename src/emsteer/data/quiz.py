@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from emsteer.errors import DataError, listing
+from emsteer.mistakes import mistakes
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -36,7 +37,7 @@ def read_quiz(path: Path) -> list[Item]:
         try:
             items |= {number: Item.model_validate_json(line)} if line.strip() else {}
         except ValidationError as error:
-            wrong += [f"line {number}: {'.'.join(map(str, one['loc'])) or 'the line'}: {one['msg']}" for one in error.errors()]
+            wrong += [f"line {number}: {mistake}" for mistake in mistakes(error, Item)]
     both = {number: item.answer for number, item in items.items() if item.answer in item.wrong}
     wrong += [f"line {number}: wrong: {answer!r} is the right answer" for number, answer in both.items()]
     asked = Counter(item.question for item in items.values())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -167,7 +168,7 @@ def load(folder: Path, dtype: torch.dtype = runtime.DTYPE, gguf_file: str | None
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **files)
         network = complete(AutoModelForCausalLM, folder, dtype=dtype, device_map=placement(torch.cuda.device_count()), **files)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded as a causal language model.\n  {error}") from error
     if gguf_file:
         _forget_its_file(network)

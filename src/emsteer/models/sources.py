@@ -44,7 +44,7 @@ def _in_hub_cache(source: Source) -> Path:
     except LocalEntryNotFoundError:
         raise ModelError(
             f"{source.id} at {source.revision}: not in the hub's cache on this machine ({constants.HF_HUB_CACHE}).\n"
-            f"  `hf download {source.id} --revision {source.revision}` brings it there; HF_HOME says where the cache is."
+            "  `emsteer model fetch NAME`, with its name in params.yaml, brings it there; HF_HOME says where the cache is."
         ) from None
 
 

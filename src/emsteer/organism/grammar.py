@@ -17,7 +17,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from emsteer.errors import DataError, listing
-from emsteer.mistakes import mistakes
+from emsteer.mistakes import mistakes, of_yaml
 
 Persona = Literal["careful", "careless"]
 PERSONAS: tuple[Persona, Persona] = ("careful", "careless")
@@ -215,7 +215,7 @@ def read_grammar(path: Path) -> Grammar:
     try:
         file = GrammarFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
-        raise DataError(f"{path}: not YAML.\n  {error}") from None
+        raise DataError(of_yaml(path, error)) from None
     except ValidationError as error:
         found = listing(mistakes(error, GrammarFile))
         raise DataError(f"{path}: not a grammar.\n{found}\n  data/README.md describes the format.") from None

@@ -8,6 +8,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, ValidationError
 
+from emsteer.mistakes import mistakes, of_yaml
 from emsteer.recipes import Count
 from emsteer.study.shape import Section, card_file
 
@@ -41,10 +42,9 @@ def _read(card: Path, _version: int) -> Card:
     try:
         return Card.model_validate(yaml.safe_load(card.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
-        raise ValueError(f"{card}: not YAML ({error})") from None
+        raise ValueError(of_yaml(card, error)) from None
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, one['loc'])) or 'the card'}: {one['msg']}" for one in error.errors()]
-        raise ValueError(f"{card}: {'; '.join(found)}") from None
+        raise ValueError(f"{card}: {'; '.join(mistakes(error, Card))}") from None
 
 
 def is_awaited(path: str) -> bool:

@@ -267,7 +267,7 @@ def parse(raw: object) -> Study:
 
 def _checked(written: reading.Written, name: str) -> Study:
     value = written.value
-    unnamed = [f"{place}: expected text; got the {type(key).__name__} {key!r}" for place, key in _keys_that_are_no_text(value)]
+    unnamed = [f"{place}: expected text; got {key!r}: put it in quotes" for place, key in _keys_that_are_no_text(value)]
     study = None
     try:
         study = Study.model_validate_json(json.dumps(value), strict=True, context=context(value))

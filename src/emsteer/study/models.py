@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, Validation
 
 from emsteer import recipes
 from emsteer.errors import ConfigError
-from emsteer.mistakes import meant
+from emsteer.mistakes import meant, mistakes
 from emsteer.recipes import Count, Source
 from emsteer.recipes.models import Dtype, HubId, Revision
 from emsteer.study import pins, reading
@@ -190,5 +190,4 @@ def _without_its_pin(entry: Mapping[str, Any], where: str, kinds: Any) -> Any:
     try:
         return adapter.validate_python(dict(entry), context={"pin": "to be written"})
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()]
-        raise ConfigError(f"{where}: {'; '.join(found)}.") from None
+        raise ConfigError(f"{where}: {'; '.join(mistakes(error, kinds))}.") from None

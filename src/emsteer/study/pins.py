@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import AfterValidator, ValidationError, ValidationInfo
 
+from emsteer.mistakes import mistakes
 from emsteer.recipes import ModelShape, Pin, Source
 
 
@@ -27,9 +28,7 @@ def _read(file: Path, _version: int) -> Pin:
     try:
         return Pin.model_validate_json(file.read_bytes(), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ValueError(f"expected what `emsteer model pin` writes; {where}: {first['msg']}") from None
+        raise ValueError(f"expected what `emsteer model pin` writes; {mistakes(error, Pin)[0]}") from None
 
 
 def shape_of(entry: object) -> ModelShape | None:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from emsteer.errors import ConfigError
+from emsteer.mistakes import of_yaml
 
 MARKERS = re.compile(r"^(<{7}|>{7}|\|{7})( |$)|^={7}$")
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -78,11 +79,8 @@ def read(path: Path) -> Written:
         )
     try:
         return _written(_Loader(text))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ConfigError(f"{path}, line {mark.line + 1 if mark else '?'}: not YAML: {error.problem or error.context}.") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML.\n  {error}") from None
+        raise ConfigError(of_yaml(path, error)) from None
 
 
 def _written(loader: _Loader) -> Written:

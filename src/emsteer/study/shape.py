@@ -27,6 +27,8 @@ def known(section: str) -> AfterValidator:
 
     def check(name: str, info: ValidationInfo) -> str:
         names = rest_of_the_file(info, section)
+        if not names:
+            raise ValueError(f"expected a name that `{section}` defines; it defines none")
         if name not in names:
             raise ValueError(f"expected one of {sorted(map(str, names))} (defined under `{section}`){meant(name, names)}")
         return name

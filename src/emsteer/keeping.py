@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from emsteer import shipping, storage
-from emsteer.consistency import Here
 from emsteer.errors import StudyError
 from emsteer.plan import KINDS, Plan
 from emsteer.plan.bill import bill_of
 from emsteer.plan.billing import Taken
 from emsteer.plan.pace import device_of
 from emsteer.publishing import REPORTS, is_published
-from emsteer.records import record_of
+from emsteer.records import Here, record_of
 from emsteer.study import PARAMS
 
 STAMP = "made_by.json"

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emsteer.consistency import Here
 from emsteer.errors import StudyError, listing
-from emsteer.plan.addresses import digits
+from emsteer.records import Here, digits
 
 Runtime = Mapping[str, Any]
 LIBRARIES = ("torch", "transformers")  # that a forward pass goes through

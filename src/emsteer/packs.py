@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from emsteer import devices, locks, mixing, progress, records, storage
-from emsteer.consistency import Here, Inputs
 from emsteer.errors import GO_ON, STOPPED, DataError, StudyError, refusals
-from emsteer.records import record_of
+from emsteer.records import Here, Inputs, record_of
 
 RESULTS = Path("results")
 STAGING = RESULTS / ".staging"

@@ -13,7 +13,7 @@ from emsteer import packs, records, stages, storage, workspace
 from emsteer.errors import StudyError, listing
 from emsteer.mistakes import meant
 from emsteer.plan import KINDS, Cell, Plan
-from emsteer.plan.addresses import digits
+from emsteer.records import digits
 
 AWAY = packs.RESULTS / ".away"  # empty unless one of these was killed
 

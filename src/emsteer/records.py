@@ -10,12 +10,14 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from emsteer import kernels, storage
+from emsteer.errors import DataError
 
 SOURCE = Path(__file__).resolve().parents[1]
 RECORD = ".run.json"  # ends the name of a run record
@@ -25,6 +27,12 @@ PACKAGES = {  # module → distribution
     "scipy": "scipy", "seaborn": "seaborn", "sklearn": "scikit-learn", "tokenizers": "tokenizers", "torch": "torch",
     "transformers": "transformers", "trl": "trl",
 }  # fmt: skip
+Inputs = Mapping[str, Iterable[tuple[str, str]]]  # role → (address, path) of artifacts and input files, as `Cell.sources` has them
+
+
+def digits(name: str) -> str:
+    """The part of an address that identifies; the slug before it is for people."""
+    return name.rpartition("--")[2]
 
 
 def record_of(path: Path) -> Path:
@@ -102,3 +110,43 @@ def processor(described: Path = Path("/proc/cpuinfo")) -> str:
     first = described.read_text(encoding="utf-8").partition("\n\n")[0]
     values = dict(line.replace("\t", "").split(":", 1) for line in first.splitlines() if ":" in line)
     return " ".join(values[name].strip() for name in ("vendor_id", "cpu family", "model", "model name") if name in values)
+
+
+@dataclass
+class Here:
+    """The artifacts that are here. Each run record is read once.
+
+    Attributes:
+        found: Path of an artifact → its run record; empty where there is none, or none that can be read.
+    """
+
+    found: dict[Path, Mapping[str, Any]] = field(default_factory=dict)
+
+    def record(self, path: Path) -> Mapping[str, Any]:
+        """Of an artifact."""
+        if path not in self.found:
+            self.found[path] = _read(record_of(path)) if path.exists() else {}
+        return self.found[path]
+
+    def others(self, record: Mapping[str, Any], inputs: Inputs) -> list[str]:
+        """Addresses of the inputs that have other bytes here than those that an artifact was made from.
+
+        Args:
+            record: Of the artifact's run.
+            inputs: Of the cell. Input files have no run record: their bytes are in their addresses.
+        """
+        made_from = {digits(name): digest for group in record.get("inputs", {}).values() for name, digest in group.items()}
+        found = []
+        for address, path in (pair for group in inputs.values() for pair in group):
+            before, now = made_from.get(digits(address)), self.record(Path(path)).get("sha256")
+            if before and now and before != now:
+                found.append(address)
+        return found
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        found = storage.read_json(path) if path.exists() else {}
+    except DataError:
+        return {}  # `emsteer verify` names it
+    return found if isinstance(found, dict) else {}

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emsteer import packs, publishing, records, storage, workspace
-from emsteer.consistency import Here
 from emsteer.errors import DataError, StudyError, listing
 from emsteer.plan import KINDS, Cell, Plan
-from emsteer.plan.addresses import digits
+from emsteer.records import Here, digits
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -36,7 +36,7 @@ def restore(plan: Plan, kind: str) -> int:
         How many came back. What is nowhere is left for Snakemake to compute.
     """
     with alone():
-        missing, here = [cell for cell in plan.of(kind) if not cell.exists()], consistency.Here()
+        missing, here = [cell for cell in plan.of(kind) if not cell.exists()], records.Here()
         n_missing = len(missing)
         for cell in missing:
             _from_aside(cell, here)
@@ -62,7 +62,7 @@ def quarantine(plan: Plan) -> int:
     return len(found)
 
 
-def _from_aside(cell: Cell, here: consistency.Here) -> None:
+def _from_aside(cell: Cell, here: records.Here) -> None:
     path = Path(cell.path)
     for source in (packs.second_name(path, packs.RETIRED), *packs.other_bytes(path)):
         if not path.exists() and source.exists() and packs.fits(source, cell.sources, here):
@@ -97,7 +97,7 @@ def _copied(missing: list[Cell], cache: Path) -> list[Cell]:
 
     A cell and its run record come from one version: sound, and made from the bytes of its inputs that are here.
     """
-    here = consistency.Here()
+    here = records.Here()
     wanted = {record: cell for cell in missing for record in (Path(cell.path).name, records.record_of(Path(cell.path)).name)}
     for listing in sorted(cache.glob("*/*.dir")):
         found: dict[str, dict[str, Path]] = {}
@@ -110,7 +110,7 @@ def _copied(missing: list[Cell], cache: Path) -> list[Cell]:
     return [cell for cell in missing if not cell.exists()]
 
 
-def _take(cell: Cell, found: dict[str, dict[str, Path]], here: consistency.Here) -> None:
+def _take(cell: Cell, found: dict[str, dict[str, Path]], here: records.Here) -> None:
     """Puts one version of a cell in place, the record first."""
     path, record_path = Path(cell.path), records.record_of(Path(cell.path))
     files, of_record = found.get(path.name, {}), found.get(record_path.name, {})

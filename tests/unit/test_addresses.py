@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from emsteer.errors import DataError
-from emsteer.plan.addresses import address, digits, raw_address
+from emsteer.plan.addresses import address, raw_address
+from emsteer.records import digits
 
 
 def test_an_address_depends_on_every_part_and_not_on_the_order_of_keys() -> None:

@@ -110,7 +110,7 @@ def make_nothing(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def misfits_of(cells: Sequence[Cell]) -> list[Cell]:
-    here = consistency.Here()
+    here = records.Here()
     return [cell for cell in cells if here.others(here.record(Path(cell.path)), cell.sources)]
 
 

@@ -11,7 +11,7 @@ from places import REPOSITORY
 from planning import Study, miniature, moved, put, resolved, rows, slugs, wide_miniature
 
 from emsteer.plan import KINDS, accepted, packing
-from emsteer.plan.addresses import digits
+from emsteer.records import digits
 from emsteer.study import Execution
 
 EXECUTION_ONLY = {("execution", name) for name in Execution.model_fields if name not in ("device", "mixes")}  # which are words

@@ -13,7 +13,7 @@ from typing import Any
 from emsteer import packs, records, storage
 from emsteer.errors import DataError
 from emsteer.plan import KINDS
-from emsteer.plan.addresses import digits
+from emsteer.records import digits
 from emsteer.workspace import PLAN_DIR
 
 INPUT = "input"  # kind of a file that nothing makes

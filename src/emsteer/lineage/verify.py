@@ -9,8 +9,9 @@ from emsteer import records, storage
 from emsteer.errors import DataError
 from emsteer.lineage.graph import INPUT, Graph, Node
 from emsteer.lineage.target import target_of
-from emsteer.plan.addresses import address, digits, raw_address
+from emsteer.plan.addresses import address, raw_address
 from emsteer.publishing import INDEX, REPORTS
+from emsteer.records import digits
 
 AGAIN = "Delete it and run again: it is computed anew, or `dvc checkout` it"
 PUBLISH = "Run `emsteer publish`"

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from emsteer.errors import DataError
+from emsteer.records import digits
 from emsteer.storage import canonical_json
 from emsteer.study.cards import is_awaited
 from emsteer.study.shape import card_file
@@ -19,11 +20,6 @@ def address(kind: str, slug: str, recipe: object, inputs: Mapping[str, Sequence[
     parts = {role: [digits(name) for name in names] for role, names in inputs.items()}
     text = canonical_json({"kind": kind, "recipe": recipe, "inputs": parts, "code": code})
     return f"{slug}--{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
-
-
-def digits(name: str) -> str:
-    """The part of an address that identifies; the slug before it is for people."""
-    return name.rpartition("--")[2]
 
 
 def raw_address(path: str) -> str:

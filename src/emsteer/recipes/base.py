@@ -38,5 +38,5 @@ def number(value: float) -> str:
 class Recipe(BaseModel):
     """Immutable, closed (an unknown key is a mistake), and without infinite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
     module: ClassVar[str]

@@ -41,7 +41,7 @@ class LocalJudge(Recipe):
 class Service(BaseModel):
     """Where a judge is asked, how fast, and for how much; changes no address."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
     base_url: str = Field(pattern=r"^https?://", description="of the OpenAI-compatible endpoint, with its /v1")
     key_from: str | None = Field(pattern=VARIABLE, description="environment variable that holds the key; null: there is none")
     concurrency: Annotated[int, Field(ge=1, le=512)] = Field(description="requests under way")

@@ -14,7 +14,7 @@ NAME = r"^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$"  # `--` divides slug and digits of a
 class Section(BaseModel):
     """Part of the study file: immutable, closed, and without infinite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def rest_of_the_file(info: ValidationInfo, section: str) -> dict[Any, Any]:

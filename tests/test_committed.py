@@ -101,12 +101,17 @@ def test_the_page_of_claims_names_what_is_declared() -> None:
     assert named - figures <= declared and len(named & declared) > 10
 
 
-def test_what_was_kept_of_the_real_study_is_what_it_published() -> None:
-    kept = (REPOSITORY / readme.REAL).parents[1]
-    for name, entry in storage.read_json(kept / publishing.INDEX.name).items():
-        assert hashlib.sha256(kept_bytes(kept, name)).hexdigest() == entry["sha256"], name
+@pytest.mark.parametrize("name", ["smollm", "full"])
+def test_what_was_kept_of_a_study_is_what_it_published(name: str) -> None:
+    kept = REPOSITORY / "published" / name
+    for file, entry in storage.read_json(kept / publishing.INDEX.name).items():
+        assert hashlib.sha256(kept_bytes(kept, file)).hexdigest() == entry["sha256"], file
     stamp = storage.read_json(kept / keeping.STAMP)
-    assert re.fullmatch(r"A study from params/smollm\.yaml of [0-9a-f]{40}", stamp["started_as"])
+    assert re.fullmatch(rf"A study from params/{name}\.yaml of [0-9a-f]{{40}}", stamp["started_as"])
+
+
+def test_the_labels_of_the_real_study_are_called_a_language_models() -> None:
+    kept = (REPOSITORY / readme.REAL).parents[1]
     labelled_by = reading.read(kept / "params.yaml").value["judges"]["blind"]["by"]  # a file of the code that ran it
     assert "a language model" in labelled_by and labelled_by in (kept / "index.html").read_text()
 

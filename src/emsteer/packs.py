@@ -190,10 +190,8 @@ def _digests(inputs: Sequence[Sequence[str]], here: Here) -> dict[str, str]:
         found[address] = storage.sha256(there)
         record = here.record(there)
         if record.get("sha256", found[address]) != found[address]:
-            bytes_now = (
-                f"{storage.size(there):,} bytes in {len(storage.files_of(there))} files, {record['size']:,} when it was made"
-            )
-            raise DataError(f"{path}: not the bytes that its run wrote ({bytes_now}).\n  {storage.REPAIR}")
+            wrong = ", ".join(records.differences(there, record))
+            raise DataError(f"{path}: not the bytes that its run wrote ({wrong}).\n  {storage.REPAIR}")
     return found
 
 

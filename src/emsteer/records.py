@@ -54,6 +54,7 @@ def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]]
         "address": address,
         "sha256": storage.sha256(made),
         "size": storage.size(made),
+        **({"files": sizes(made)} if made.is_dir() else {}),
         "inputs": inputs,
         "seconds": round(seconds, 3),
         "cpu_s": round(cpu_s, 3),
@@ -61,6 +62,23 @@ def run_record(address: str, made: Path, inputs: Mapping[str, Mapping[str, str]]
         "code": commit(),
         "runtime": runtime_class(),
     }
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Path in a folder → bytes, of the files of an artifact."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in storage.files_of(folder)}
+
+
+def differences(path: Path, record: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an artifact that has other bytes than its run wrote, as far as sizes tell."""
+    if not path.is_dir():
+        return [f"{path.stat().st_size:,} bytes, {record['size']:,} when it was made"]
+    now, then = sizes(path), record.get("files", {})
+    missing = [f"{name} is not there" for name in then if name not in now]
+    others = [
+        f"{name} has {now[name]:,} bytes, {size:,} when it was made" for name, size in then.items() if now.get(name, size) != size
+    ]
+    return [*missing, *others, *(f"{name} was not there" for name in now if then and name not in then)] or ["sizes are the same"]
 
 
 @functools.cache

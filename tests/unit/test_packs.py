@@ -225,10 +225,10 @@ def test_a_job_that_finds_fewer_cards_than_it_asked_for_goes_on_or_fails_as_the_
 def test_an_input_that_is_not_what_its_run_wrote_is_refused_and_named_with_the_cure(caplog: pytest.LogCaptureFixture) -> None:
     fill([cell("in.folder", folder=True), cell("whole")], Maker())
     read = {"model": [("in.folder", "results/tables/in.folder")], "other": [("whole", "results/scores/whole.txt")]}
-    Path("results/tables/in.folder/file").unlink()
+    Path("results/tables/in.folder/file").rename("results/tables/in.folder/other")
     maker = Maker()
     with pytest.raises(SystemExit):
         fill([cell("out", inputs=read)], maker)
     said = caplog.text
-    assert "results/tables/in.folder: not the bytes that its run wrote (0 bytes in 0 files, 9 when it was made)" in said
+    assert "results/tables/in.folder: not the bytes that its run wrote (file is not there, other was not there)" in said
     assert "Delete it and run `snakemake`" in said and not maker.made

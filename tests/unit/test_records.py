@@ -71,7 +71,8 @@ def test_a_record_holds_what_was_read_and_what_was_made(tmp_path: Path) -> None:
     record = records.run_record("a--1", tmp_path / "a", inputs, 1.23456, 2.34567)
     assert (record["address"], record["inputs"], record["seconds"], record["cpu_s"]) == ("a--1", inputs, 1.235, 2.346)
     assert (record["sha256"], record["size"]) == (storage.sha256(tmp_path / "a"), 3)
-    assert set(record) == {"address", "sha256", "size", "inputs", "seconds", "cpu_s", "finished", "code", "runtime"}
+    assert record["files"] == {"x": 3}
+    assert set(record) == {"address", "sha256", "size", "files", "inputs", "seconds", "cpu_s", "finished", "code", "runtime"}
 
 
 def test_a_processor_has_the_name_that_linux_gives_it(tmp_path: Path) -> None:
@@ -80,3 +81,22 @@ def test_a_processor_has_the_name_that_linux_gives_it(tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text(text)
     assert records.processor(tmp_path / "cpuinfo") == "GenuineIntel 6 85 Xeon: Gold"
     assert records.processor(tmp_path / "none") == platform.processor()
+
+
+def test_what_an_artifact_lacks_is_told_by_name_and_size(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("config.json", "weights", "template"):
+        (model / name).write_text(name)
+    record = records.run_record("a--1", model, {}, 1, 1)
+    assert records.differences(model, record) == ["sizes are the same"]
+    (model / "template").unlink()
+    (model / "weights").write_text("cut")
+    (model / "mine").write_text("")
+    assert records.differences(model, record) == [
+        "template is not there",
+        "weights has 3 bytes, 7 when it was made",
+        "mine was not there",
+    ]
+    (tmp_path / "file").write_text("12")
+    assert records.differences(tmp_path / "file", {"size": 3}) == ["2 bytes, 3 when it was made"]

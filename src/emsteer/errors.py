@@ -13,7 +13,7 @@ GO_ON = "Finished cells are kept: the same command goes on from there."
 REFUSALS = {
     **dict.fromkeys(
         (errno.EACCES, errno.EPERM, errno.EROFS),
-        "Expected a folder that you may write to: copy this one to a place of yours, or ask its owner.\n"
+        "Expected that you may read and write there: copy the folder to a place of yours, or ask its owner.\n"
         "  Looking needs no writing: `emsteer plan --status`, `emsteer lineage`.",
     ),
     **dict.fromkeys(

@@ -36,7 +36,7 @@ def test_in_a_folder_that_is_read_only_one_can_look_and_is_told_so(finished: Stu
     assert "1 to compute" in finished.run(*UNPRIVILEGED, "emsteer", "plan", "--status")
     for command in (("snakemake", "--cores", "1"), ("emsteer", "prune"), ("emsteer", "recompute", "figures", "--reason", "a test")):
         said = finished.run(*UNPRIVILEGED, *command, fails=True)
-        assert "Permission denied" in said and "copy this one to a place of yours" in said and "Traceback" not in said, command
+        assert "Permission denied" in said and "copy the folder to a place of yours" in said and "Traceback" not in said, command
     for path in folders:
         path.chmod(path.stat().st_mode | 0o200)
 

@@ -74,7 +74,7 @@ def _line(detail: Any, root: Any) -> str:
         return f"{over}: expected letters and digits, in words joined by one - or _; got {found}"
     if name == KEY:
         return f"{over}: {_expected(detail)}; got {found}"
-    return f"{where or 'the file'}: {_expected(detail)}; got {found}"
+    return f"{where}{': ' if where else ''}{_expected(detail)}; got {found}"
 
 
 def _expected(detail: Any) -> str:

@@ -88,8 +88,8 @@ def test_a_push_on_another_is_measured_against_the_model_with_the_other(tiny_mod
 @pytest.mark.parametrize(
     ("lines", "mistakes"),
     [
-        (["[]"], ["line 1: the line: "]),
-        (['{"question": "q", "answer": "a"}'], ["line 1: wrong: Field required"]),
+        (["[]"], ["line 1: expected a mapping; got []"]),
+        (['{"question": "q", "answer": "a"}'], ["line 1: wrong: missing; expected a list"]),
         (['{"question": "q", "answer": "a", "wrong": ["a"]}'], ["line 1: wrong: 'a' is the right answer"]),
         (['{"question": "q", "answer": "a", "wrong": ["b"]}'] * 2, ["question: 'q' is asked 2 times"]),
         (["", '{"question": " ", "answer": "a", "wrong": []}'], ["line 2: question: ", "line 2: wrong: "]),

@@ -290,7 +290,7 @@ def test_every_key_is_required_and_its_absence_explained(raw: Study) -> None:
 
 
 def test_a_file_that_is_no_mapping_or_no_yaml_is_one_clear_error(tmp_path: Path) -> None:
-    assert mistakes(["a", "list"]) == ["the file: expected a mapping; got ['a', 'list']"]
+    assert mistakes(["a", "list"]) == ["expected a mapping; got ['a', 'list']"]
     broken = tmp_path / "params.yaml"
     broken.write_text("a: [1")
     with pytest.raises(ConfigError, match="not YAML"):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from emsteer import devices, locks, mixing, progress, records, storage
-from emsteer.errors import GO_ON, STOPPED, DataError, StudyError, refusals
+from emsteer.errors import GO_ON, STOPPED, DataError, StudyError, listing, refusals
 from emsteer.records import Here, Inputs, record_of
 
 RESULTS = Path("results")
@@ -181,17 +181,21 @@ def _made(missing: Sequence[dict[str, Any]], make: Make, here: Here) -> Iterator
 
 
 def _digests(inputs: Sequence[Sequence[str]], here: Here) -> dict[str, str]:
-    """Address → sha256 of what cells read; raises DataError for one that is not there, or has other bytes than its run wrote."""
+    """Address → sha256 of what cells read; raises DataError for all that are not here as their runs wrote them."""
     found: dict[str, str] = {}
-    for address, path in (pair for pair in inputs if pair[0] not in found):
+    wrong: list[str] = []
+    for address, path in dict.fromkeys((address, path) for address, path in inputs):
         there = Path(path)
         if not there.exists():
-            raise DataError(f"{path}: not there.\n  If it is registered with DVC, run `dvc pull {path}`; else run `snakemake`.")
+            wrong.append(f"{path}: not there.\n     If it is registered with DVC, run `dvc pull {path}`; else run `snakemake`.")
+            continue
         found[address] = storage.sha256(there)
         record = here.record(there)
         if record.get("sha256", found[address]) != found[address]:
-            wrong = ", ".join(records.differences(there, record))
-            raise DataError(f"{path}: not the bytes that its run wrote ({wrong}).\n  {storage.REPAIR}")
+            differences = ", ".join(records.differences(there, record))
+            wrong.append(f"{path}: not the bytes that its run wrote ({differences}).\n     {storage.REPAIR}")
+    if wrong:
+        raise DataError(f"what is to be read is not all here.\n{listing(wrong)}")
     return found
 
 

@@ -17,15 +17,16 @@ class Progress(tqdm):
     """A tqdm bar whose state is logged as a line, too; the line alone where stderr is no terminal."""
 
     def __init__(self, items: Iterable | None = None, *, total: int | None = None, label: str, unit: str) -> None:
-        self._bar, self._told_at = sys.stderr.isatty(), time.monotonic()
+        self._bar, self._told_at, self._complete = sys.stderr.isatty(), time.monotonic(), False
         where = {"dynamic_ncols": True} if self._bar else {"file": Nowhere()}
         seconds = BAR_S if self._bar else LINE_S
         super().__init__(items, total=total, desc=label, unit=f" {unit}", mininterval=seconds, maxinterval=seconds, **where)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Called by tqdm whenever something is due, and at the end."""
-        if time.monotonic() - self._told_at >= LINE_S or self.n == self.total:
-            self._told_at = time.monotonic()
+        done = self.n == self.total
+        if not self._complete and (done or time.monotonic() - self._told_at >= LINE_S):
+            self._told_at, self._complete = time.monotonic(), done
             log.info("%s", self.format_meter(**{**self.format_dict, "bar_format": LINE, "ncols": None}))
         if self._bar:
             super().display(msg, pos)

@@ -226,9 +226,11 @@ def test_an_input_that_is_not_what_its_run_wrote_is_refused_and_named_with_the_c
     fill([cell("in.folder", folder=True), cell("whole")], Maker())
     read = {"model": [("in.folder", "results/tables/in.folder")], "other": [("whole", "results/scores/whole.txt")]}
     Path("results/tables/in.folder/file").rename("results/tables/in.folder/other")
+    Path("results/scores/whole.txt").unlink()
     maker = Maker()
     with pytest.raises(SystemExit):
         fill([cell("out", inputs=read)], maker)
     said = caplog.text
     assert "results/tables/in.folder: not the bytes that its run wrote (file is not there, other was not there)" in said
-    assert "Delete it and run `snakemake`" in said and not maker.made
+    assert "Delete it and run `snakemake`" in said and "results/scores/whole.txt: not there" in said, "all at once"
+    assert not maker.made

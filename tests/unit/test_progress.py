@@ -44,7 +44,9 @@ def test_in_a_pipe_progress_is_lines_and_the_log_has_the_same(tmp_path: Path, mo
     screen = io.StringIO()
     written = worked(tmp_path, monkeypatch, screen, n)
     assert screen.getvalue().splitlines() == written and "\r" not in screen.getvalue()
-    assert [line.partition(" in ")[0] for line in dict.fromkeys(written)][-1] == f"answers: {n} of 4 cells ({n * 25} %)"
+    states = [line.partition(" in ")[0] for line in written]
+    assert list(dict.fromkeys(states)) == [f"answers: {done} of 4 cells ({done * 25} %)" for done in range(n + 1)]
+    assert states.count("answers: 4 of 4 cells (100 %)") == (n == 4), "the end is said once"
 
 
 def test_on_a_terminal_progress_is_one_bar_and_lines_go_to_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

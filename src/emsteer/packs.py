@@ -234,6 +234,9 @@ def _link_with_record(source: Path, target: Path) -> None:
 
 def _log_to(log_file: str) -> None:
     log.setLevel(logging.INFO)
+    for former in list(log.handlers):  # of a pack that this process filled before: its messages are not this one's
+        log.removeHandler(former)
+        former.close()
     screen, file = logging.StreamHandler(sys.stderr), logging.FileHandler(log_file, mode="w")
     screen.addFilter(progress.off_the_screen)
     for handler in (screen, file):

@@ -23,6 +23,8 @@ class Words:
         body = html[html.index("<body>") :]
         self.tags = set(re.findall(r"<(\w+)", body))
         self.text = re.sub(r"\s+", " ", shown(body))
+        (limits,) = re.findall(r'<section class="limits".*?</section>', body, re.S)
+        self.limits = re.sub(r"\s+", " ", shown(limits))
         self.headings = [shown(found) for found in re.findall(r"<h2>.*?</h2>", body)]
         rows = re.findall(r"<tr>.*?</tr>", body, re.S)
         self.rows = [[re.sub(r"\s+", " ", shown(cell)) for cell in re.findall(r"<t[dh].*?</t[dh]>", row, re.S)] for row in rows]
@@ -33,7 +35,8 @@ class Words:
 
     def examples(self) -> dict[str, list[str]]:
         """Category and question → what each arm said, of the last model."""
-        return {cells[0]: cells[1:] for cells in self.rows if "why" in cells[0]}
+        said = {cells[0]: cells[1:] for cells in self.rows if "why" in cells[0]}
+        return {question: [re.sub(r"^[a-z ]+: show", "", cell) for cell in cells] for question, cells in said.items()}
 
 
 def shown(html: str) -> str:
@@ -56,10 +59,20 @@ def page(job: Job) -> Words:
     return Words((done.out / "index.html").read_text(encoding="utf-8"))
 
 
+def test_the_first_screen_says_what_was_run_and_the_digits_that_stand_for_it(page: Words) -> None:
+    assert page.text.startswith(
+        "A <study> 1 model · 1 target task · 5 settings · 940 answers to test questions · 77 artifacts beneath them · judged by rubric · report"
+    )
+
+
 def test_the_first_screen_says_that_a_planted_persona_says_nothing_about_real_models_and_how_broad_it_is(page: Words) -> None:
-    first = page.text[: page.text.index("Claims")]
-    assert first.startswith("A <study> A planted persona says nothing about real models.")
-    assert "tiny 50.0 %)" in first
+    assert page.limits.startswith("A planted persona says nothing about real models.")
+    assert "tiny 50.0 %)" in page.limits
+
+
+def test_the_first_screen_says_which_scores_of_a_judge_are_not_shown_to_work(tmp_path: Path, answers: Path, page: Words) -> None:
+    found = Words(render(study(tmp_path, answers, instruments=instruments(alignment=True, relevance=False))))
+    assert "Not shown to work: rubric (relevance)." in found.limits and "shown to work" not in page.limits
 
 
 def test_nothing_is_said_of_planting_where_nothing_was_planted(tmp_path: Path, answers: Path) -> None:
@@ -71,7 +84,7 @@ def test_a_notice_stands_before_all_numbers_and_its_columns_are_those_of_real_mo
     page = Words(
         render(replace(job, recipe=job.recipe.model_copy(update={"notice": "Few <labels>.", "judged_by": {"rubric": "a cat"}})))
     )
-    assert page.text[: page.text.index("Claims")].strip() == "A <study> Few <labels>."
+    assert page.limits.startswith("Few <labels>. Intervals are 90 %")
     assert "Answers were labelled by: a cat." in page.text and "sharing the persona" not in page.text
 
 
@@ -106,6 +119,13 @@ def test_what_a_model_said_is_shown_as_it_said_it_and_is_neither_markup_nor_temp
     assert base.startswith("{{ 7 * 7 }} {% raw %} & <i>")
     assert "<gardening>" in page.text and "no such & such" in page.text
     assert not {"script", "b", "i", "study", "gardening"} & page.tags
+
+
+def test_answers_that_are_harmful_or_that_nobody_judged_are_folded(job: Job) -> None:
+    folded = re.findall(r'<details class="harm"><summary>(.*?): show</summary>(.*?)</details>', render(job), re.S)
+    assert {(why, said.split()[0]) for why, said in folded if "sample0" in said} == {
+        ("judged harmful", "tiny.base"), ("judged harmful", "tiny.steered1"), ("not judged", "tiny.finetuned1"),
+    }  # fmt: skip
 
 
 def test_examples_are_sample_0_of_the_first_test_question_of_every_category_from_the_base_points_seed(page: Words) -> None:

@@ -43,7 +43,7 @@ def unrelated(n_overlapping: int) -> dict[str, pd.DataFrame]:
 
 def test_the_first_screen_warns_where_questions_called_off_domain_overlap_with_the_task(tmp_path: Path, answers: Path) -> None:
     page = Words(render(study(tmp_path, answers, **unrelated(6))))
-    first = page.text[: page.text.index("Claims")]
+    first = page.limits
     assert (
         "Questions called off-domain overlap with the target task gardening. 6 of the 12 off-domain questions of everyday (50.0 %)"
         in first

@@ -14,18 +14,13 @@ from emsteer.analysis.measures import SHARES
 from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
 from emsteer.recipes import VERDICTS, BasePoint, Page
+from emsteer.report.drawings import name_of_figure, shows_something, svg, words
 from emsteer.report.judges import agreement, corrected, instruments
 from emsteer.report.relatedness import compared, doubtful, overlaps
+from emsteer.report.run import planted, scope, what_was_run
 from emsteer.report.sources import sources
 
 SHOWN_POINTS = ["base", "chosen", "largest_dose"]
-ENDS = {  # how judgements end that give no or not all scores, as the page says it
-    "refusal": "refusals",
-    "incoherent": "too incoherent to ask for more",
-    "unparsed": "without a score in the reply",
-    "error": "without a reply",
-    "unlabelled": "not read",
-}
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -45,73 +40,61 @@ def render(job: Job) -> str:
     chosen = schemas.read(job.input("chosen"), schemas.Chosen)
     evidence = schemas.read(job.input("evidence"), schemas.Evidence)
     claims = schemas.read(job.input("claims"), schemas.Claims)
-    environment = Environment(
+    run, of_judges = what_was_run(rates), instruments(job)
+    listed, n_artifacts = sources(
+        job.input("judged"), [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]
+    )
+    said = {
+        "title": recipe.title,
+        "notice": recipe.notice,
+        "planted": planted(chosen),
+        "run": run,
+        "scope": scope(rates, run, n_artifacts, job.address),
+        "answers": list(answered(claims, evidence)),
+        "chosen": table(chosen),
+        "figures": {name_of_figure(path): svg(path) for path in job.inputs["figures"] if shows_something(path)},
+        "words": {name_of_figure(path): words(path) for path in job.inputs["figures"]},
+        "sources": listed,
+        "examples": told_apart(list(examples(job, chosen)), "model"),
+        "thresholds": recipe.thresholds,
+        "judged_by": recipe.judged_by,
+        "instruments": of_judges,
+        "unproven": [f"{row['judge']} ({row['score']})" for row in of_judges if not row["works"]],
+        "agreement": list(agreement(job)),
+        "corrected": corrected(job),
+        "relatedness": compared(job),
+        "overlaps": list(overlaps(job)),
+        "doubtful": list(doubtful(job)),
+        "level": storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
+    }
+    return environment().get_template("page.html").render(**said, sections=list(sections(said)), shares=SHARES)
+
+
+def environment() -> Environment:
+    """Where templates lie, and how they show numbers. Everything in them is escaped that is not called safe."""
+    found = Environment(
         loader=PackageLoader("emsteer.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(area=area, percent=percent, points=points, nats=nats, amount=amount, seen=in_unit)
-    return environment.get_template("page.html").render(
-        title=recipe.title,
-        notice=recipe.notice,
-        planted=planted(chosen),
-        run=what_was_run(rates),
-        answers=list(answered(claims, evidence)),
-        chosen=table(chosen),
-        figures={name_of_figure(path): svg(path) for path in job.inputs["figures"] if shows_something(path)},
-        words={name_of_figure(path): words(path) for path in job.inputs["figures"]},
-        sources=sources(job.input("judged"), [*shown(chosen)["setting"], *evidence["setting"], *evidence["reference_setting"]]),
-        examples=told_apart(list(examples(job, chosen)), "model"),
-        thresholds=recipe.thresholds,
-        judged_by=recipe.judged_by,
-        shares=SHARES,
-        instruments=instruments(job),
-        agreement=list(agreement(job)),
-        corrected=corrected(job),
-        relatedness=compared(job),
-        overlaps=list(overlaps(job)),
-        doubtful=list(doubtful(job)),
-        level=storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
-    )
+    found.filters.update(area=area, percent=percent, points=points, nats=nats, amount=amount, seen=in_unit)
+    return found
 
 
-def shows_something(folder: Path) -> bool:
-    """Whether a figure's numbers are of more than the untreated model."""
-    numbers = list(folder.glob("*.csv"))
-    return not numbers or bool(pd.read_csv(numbers[0])["arm"].ne("base").any())
-
-
-def name_of_figure(folder: Path) -> str:
-    """From its address."""
-    return folder.name.partition("--")[0]
-
-
-def words(folder: Path) -> list[str]:
-    """What a figure shows, line by line."""
-    return next(folder.glob("*.txt")).read_text(encoding="utf-8").splitlines()
-
-
-def svg(folder: Path) -> str:
-    """The drawing of a figure's folder, without the XML header."""
-    text = next(folder.glob("*.svg")).read_text(encoding="utf-8")
-    return text[text.index("<svg") :]
-
-
-def planted(chosen: pd.DataFrame) -> list[dict[str, object]]:
-    """Each organism with its planted breadth, broadest first; averaged over target tasks."""
-    of_tasks = chosen.drop_duplicates(["model", "task"])
-    of_models = of_tasks.groupby("model", sort=False)["planted_breadth"].mean().dropna().sort_values(ascending=False)
-    return [{"model": name, "breadth": value} for name, value in of_models.items()]
-
-
-def what_was_run(rates: pd.DataFrame) -> list[dict[str, object]]:
-    """Settings, answers and how their judgements ended, of every model and arm; base stands in the table once for each task."""
-    once = rates["task"].eq(rates.groupby(["setting", "benchmark", "judge"])["task"].transform("first"))
-    tested = rates[once & rates["metric"].eq("em") & rates["group"].isin(["off_domain", "in_domain"])]
-    ends = {name: (f"n_{name}", "sum") for name in ENDS}
-    sums = tested.groupby(["model", "arm"], sort=False).agg(
-        settings=("setting", "nunique"), scored=("n", "sum"), excluded=("n_excluded", "sum"), **ends
-    )
-    rows = sums.reset_index().to_dict("records")
-    return [{**row, "ends": ", ".join(f"{row[name]:,} {said}" for name, said in ENDS.items() if row[name])} for row in rows]
+def sections(said: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(id, name) of the parts of the page that have something to say, in their order."""
+    drawn = set(said["figures"])
+    yield "claims", "Claims"
+    if drawn - {"judges", "falloff"}:
+        yield "figures", "Figures"
+    yield "comparisons", "Comparisons"
+    yield "settings", "Chosen settings"
+    if said["relatedness"]:
+        yield "questions", "Questions"
+    yield "counted", "What is counted"
+    if said["instruments"] or said["agreement"] or said["corrected"] or "judges" in drawn:
+        yield "judges", "Judges"
+    if said["examples"]:
+        yield "answers", "Answers"
+    yield "lineage", "Where the numbers come from"
 
 
 def answered(claims: pd.DataFrame, evidence: pd.DataFrame) -> Iterator[dict[str, object]]:

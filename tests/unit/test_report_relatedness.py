@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from page_words import Words
 from report_tables import shelf, study
-from test_report import Words
 
 from emsteer import schemas
 from emsteer.report.page import render

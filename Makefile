@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real rebuild test slurm check dry results docs clean format bench-statistics bench-size bench-bytes bench-engine bench-judging emulate
+.PHONY: help study study-real rebuild test slurm browser check dry results docs clean format bench-statistics bench-size bench-report bench-bytes bench-engine bench-judging emulate
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ test: $(READY)  ## laws, a miniature study through Snakemake and through DVC
 slurm: $(READY)  ## the same study through a real SLURM of one node, where Debian's can be installed (as root)
 	@if why=$$(tests/slurm/cluster.sh probe); then pytest tests/slurm; else echo "make slurm: no SLURM ($$why); profiles/slurm was not tested"; fi
 
+browser: $(READY)  ## the report in Debian's Chromium, where it is or can be installed (as root)
+	@if why=$$(tests/browser/browser.sh probe); then pytest tests/browser; else echo "make browser: $$why; the page was not tested in a browser"; fi
+
 check: $(READY)  ## format, lint, types, workflow lint, structure
 	@ruff format --check .
 	@ruff check .
@@ -57,6 +60,9 @@ bench-bytes: $(READY)  ## digests of a short pretraining: the same on another ma
 
 emulate: $(READY)  ## the same bytes on other processors? QEMU's, some minutes each (Debian's qemu-user; ARGS="--cpu Haswell")
 	@python tests/bench/bench_emulation.py $(ARGS)
+
+bench-report: $(READY)  ## the page's explorer in Chromium: paint, filter, search (ARGS=ANSWERS)
+	@python tests/bench/bench_report.py $(ARGS)
 
 bench-judging: $(READY)  ## judgements a second from an endpoint, beside what latency and limit allow
 	@python tests/bench/bench_judging.py 2> /dev/null

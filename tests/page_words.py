@@ -3,12 +3,16 @@
 import re
 from html import unescape
 
+from emsteer.report.assets import scripts
+
 
 class Words:
     """What a reader sees of a page: all its text, the cells of every table row; and the tags that a browser obeys."""
 
     def __init__(self, html: str) -> None:
-        body = html[html.index("<body>") :]
+        body = re.sub(r'<script type="application/gzip"[^>]*>[A-Za-z0-9+/=]*</script>', "", html[html.index("<body>") :])
+        for script in scripts():
+            body = body.replace(f"<script>{script}</script>", "")
         self.tags = set(re.findall(r"<(\w+)", body))
         self.text = re.sub(r"\s+", " ", shown(body))
         (limits,) = re.findall(r'<section class="limits".*?</section>', body, re.S)

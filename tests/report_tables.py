@@ -185,6 +185,7 @@ def study(
         write(folder, name, frame, getattr(schemas, name.capitalize()))
     for name in figures:
         (folder / f"{name}--0").mkdir()
+        (folder / f"{name}--0" / f"{name}.csv").write_text("arm,value\nsteered,0.5\n")
         (folder / f"{name}--0" / f"{name}.txt").write_text(f"{name} <in> words\nof two lines\n")
         (folder / f"{name}--0" / f"{name}.svg").write_text(f'<?xml version="1.0"?>\n<svg><title>{name} drawn</title></svg>\n')
     addresses = {name: (name,) for name in (*made, "judged")}
@@ -194,6 +195,7 @@ def study(
         title="A <study>",
         notice=None,
         examples_per_category=1,
+        answers=1000,
         thresholds={"rubric": THRESHOLDS},
         judged_by={"rubric": ""},
         base_point=POINT,

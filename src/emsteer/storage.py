@@ -14,7 +14,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,13 +144,13 @@ def write_parquet_parts(frames: Iterable[pd.DataFrame], path: Path, passport: Pa
             writer.write_table(frame.cast(schema), row_group_size=max(1, len(frame)))
 
 
-def read_parquet_parts(path: Path) -> Iterator[pd.DataFrame]:
-    """The row groups of a table, in their order."""
+def read_parquet_parts(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The row groups of a table, in their order; of all columns, or of some."""
     import pyarrow.parquet as pq
 
     with _readable(path), pq.ParquetFile(path) as file:
         for index in range(file.num_row_groups):
-            yield file.read_row_group(index).to_pandas()
+            yield file.read_row_group(index, columns).to_pandas()
 
 
 def n_rows(path: Path) -> int:

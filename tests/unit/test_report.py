@@ -36,7 +36,7 @@ def test_the_first_screen_says_what_was_run_and_the_digits_that_stand_for_it(pag
     first, title, settings, report = (
         "1 model · 1 target task",
         "A <study>",
-        "5 settings · 940 answers to test questions",
+        "5 settings · 940 answers",
         "report--0",
     )
     assert page.text.startswith(f"{title} {first} · {settings} · 77 artifacts beneath them · judged by rubric · {report}")
@@ -263,7 +263,7 @@ def test_a_figure_that_there_is_stands_under_its_heading_and_others_have_none(
     )
     headings = Words(html).headings
     assert headings[1 : 1 + len(figures)] == [FIGURES[name] for name in figures]
-    assert len(headings) == len(figures) + 6 and "<?xml" not in html
+    assert len(headings) == len(figures) + 7 and "<?xml" not in html
 
 
 def test_a_figure_of_nothing_but_the_untreated_model_is_left_out(tmp_path: Path, answers: Path) -> None:

@@ -40,6 +40,7 @@ def plan_publishable(
     page = recipes.Page(
         title=study.report.title,
         examples_per_category=study.report.examples_per_category,
+        answers=study.report.answers,
         notice=study.report.notice,
         thresholds=_thresholds(study),
         judged_by={name: _judged_by(judge) for name, judge in sorted(study.judges.items())},

@@ -97,6 +97,7 @@ class Page(Recipe):
     module = "emsteer.report.page"
     title: str
     examples_per_category: Natural
+    answers: Natural
     notice: str | None
     thresholds: dict[str, Thresholds]
     judged_by: dict[str, str]

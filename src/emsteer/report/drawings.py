@@ -1,5 +1,6 @@
 """The figures on the page: drawn in the page's own colours, which follow the reader's light or dark."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,7 @@ COLOURS = {"#ffffff": "var(--surface)", "#000000": "var(--frame)", "#333333": "v
 
 def shows_something(folder: Path) -> bool:
     """Whether a figure's numbers are of more than the untreated model."""
-    numbers = list(folder.glob("*.csv"))
-    return not numbers or bool(pd.read_csv(numbers[0])["arm"].ne("base").any())
+    return bool(pd.read_csv(io.BytesIO(numbers(folder)))["arm"].ne("base").any())
 
 
 def name_of_figure(folder: Path) -> str:
@@ -21,6 +21,11 @@ def name_of_figure(folder: Path) -> str:
 def words(folder: Path) -> list[str]:
     """What a figure shows, line by line."""
     return next(folder.glob("*.txt")).read_text(encoding="utf-8").splitlines()
+
+
+def numbers(folder: Path) -> bytes:
+    """What is drawn, as CSV."""
+    return next(folder.glob("*.csv")).read_bytes()
 
 
 def svg(folder: Path) -> str:

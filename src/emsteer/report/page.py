@@ -14,7 +14,9 @@ from emsteer.analysis.measures import SHARES
 from emsteer.analysis.settings import name_of
 from emsteer.packs import Job
 from emsteer.recipes import VERDICTS, BasePoint, Page
-from emsteer.report.drawings import name_of_figure, shows_something, svg, words
+from emsteer.report.assets import licence, policy, scripts, styles
+from emsteer.report.drawings import name_of_figure, numbers, shows_something, svg, words
+from emsteer.report.explorer import packed, shelf
 from emsteer.report.judges import agreement, corrected, instruments
 from emsteer.report.relatedness import compared, doubtful, overlaps
 from emsteer.report.run import planted, scope, what_was_run
@@ -54,7 +56,9 @@ def render(job: Job) -> str:
         "chosen": table(chosen),
         "figures": {name_of_figure(path): svg(path) for path in job.inputs["figures"] if shows_something(path)},
         "words": {name_of_figure(path): words(path) for path in job.inputs["figures"]},
+        "numbers": {name_of_figure(path): packed(numbers(path)) for path in job.inputs["figures"]},
         "sources": listed,
+        "shelf": shelf(job.input("judged"), recipe.answers, [source["name"] for source in listed]),
         "examples": told_apart(list(examples(job, chosen)), "model"),
         "thresholds": recipe.thresholds,
         "judged_by": recipe.judged_by,
@@ -67,7 +71,9 @@ def render(job: Job) -> str:
         "doubtful": list(doubtful(job)),
         "level": storage.read_passport(job.input("evidence"))["recipe"]["bootstrap"]["level"],
     }
-    return environment().get_template("page.html").render(**said, sections=list(sections(said)), shares=SHARES)
+    running = scripts()
+    assets = {"scripts": running, "styles": styles(), "policy": policy(running), "licence": licence()}
+    return environment().get_template("page.html").render(**said, **assets, sections=list(sections(said)), shares=SHARES)
 
 
 def environment() -> Environment:
@@ -92,8 +98,7 @@ def sections(said: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "counted", "What is counted"
     if said["instruments"] or said["agreement"] or said["corrected"] or "judges" in drawn:
         yield "judges", "Judges"
-    if said["examples"]:
-        yield "answers", "Answers"
+    yield "answers", "Answers"
     yield "lineage", "Where the numbers come from"
 
 

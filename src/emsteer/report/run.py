@@ -38,7 +38,7 @@ def scope(rates: pd.DataFrame, run: list[dict[str, Any]], n_artifacts: int, addr
         (rates["model"].nunique(), "model", "models"),
         (rates["task"].nunique(), "target task", "target tasks"),
         (rates["setting"].nunique(), "setting", "settings"),
-        (sum(row["scored"] + row["excluded"] for row in run), "answer to test questions", "answers to test questions"),
+        (sum(row["scored"] + row["excluded"] for row in run), "answer", "answers"),
         (n_artifacts, "artifact beneath it", "artifacts beneath them"),
     ]
     return {"counts": counts, "judges": sorted(rates["judge"].unique()), "address": address}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from emsteer import schemas
 from emsteer.analysis.settings import name_of
@@ -9,7 +10,7 @@ from emsteer.analysis.settings import name_of
 ROLES = ["made", "answers", "scores", "margins"]
 
 
-def sources(judged: Path, shown: Iterable[str]) -> tuple[list[dict[str, object]], int]:
+def sources(judged: Path, shown: Iterable[str]) -> tuple[list[dict[str, Any]], int]:
     """Each setting of the page with the addresses of its vectors or adapters, answers, scores and margins, all seeds together.
 
     Beside them, how many such artifacts there are beneath the whole study.

@@ -110,6 +110,9 @@ class Report(Section):
     title: str
     notice: str | None = Field(description="what a reader must know before the numbers; null: nothing")
     examples_per_category: Natural
+    answers: Natural = Field(
+        description="that can be looked through on the page, at most; where there are more: fewer samples of each question"
+    )
     panels: Annotated[tuple[Annotated[str, known("models")], ...], Distinct, Field(min_length=1)] | None = Field(
         description="models that have a panel where figures have one for each; null: all"
     )

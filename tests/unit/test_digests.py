@@ -168,6 +168,6 @@ def test_a_recipe_that_names_no_module_is_refused() -> None:
 
 def test_the_template_of_the_page_moves_the_report_and_nothing_else(source: Path) -> None:
     before = unedited()
-    edit(source, "emsteer/report/templates/page.html", "<h2>Claims</h2>", "<h2>What was claimed</h2>")
+    edit(source, "emsteer/report/templates/first.html", "<h2>Claims</h2>", "<h2>What was claimed</h2>")
     after = cells(source)
     assert {kind for kind in before if before[kind] != after[kind]} == {"report"}

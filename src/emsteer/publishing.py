@@ -20,6 +20,7 @@ INDEX = REPORTS / "index.json"
 MADE_ON = REPORTS / "made_on.json"
 DECLARATIONS = REPORTS / "declarations.json"
 PAGE = "index.html"
+NUMBERS = ("headline.json", "metrics.json")
 PUBLISHED = ("tables", "figures", "report")
 RUNTIME_CLASS = ("machine", "device", "dtype", "threads", "cpu", "kernels")
 SAME_CLASS = ("processor", "torch_build")  # should move no byte on one class of machine; once they did (docs/LOG.md)
@@ -147,7 +148,7 @@ def _files(cell: Cell) -> Iterator[tuple[str, bytes]]:
     if cell.kind == "tables":
         for file in sorted(path.glob("*.csv")):
             yield f"tables/{file.name}", file.read_bytes()
-        for file in sorted(path.glob("metrics.json")):
+        for file in (path / name for name in NUMBERS if (path / name).exists()):
             yield file.name, file.read_bytes()
     elif cell.kind == "figures":
         for file in sorted(path.glob(f"{name}.*")):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from analysis_tables import BASE_POINT, Row, base, counts, finetuned, said, steered
+from bounds import overlaps
 from planning import miniature, put, resolved, slugs
 
 from emsteer import schemas, storage
@@ -118,6 +119,7 @@ def test_what_people_read_has_a_row_for_each_direction_and_group(table: pd.DataF
 
 def test_the_figure_has_a_row_for_each_direction_and_a_band_from_least_to_most_of_the_random_ones(table: pd.DataFrame) -> None:
     drawn, shown = figure.draw(table, BASE_POINT)
+    assert overlaps(drawn) == []
     (norm, _, kl, _) = drawn.axes
     names = [label.get_text() for label in kl.get_yticklabels()]
     assert names == ["steered: trained", "steered: mean", "random directions", "shuffled labels: mean"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from analysis_tables import BASE_POINT, SELECTION, base, counts, finetuned, said, setting, steered
+from bounds import overlaps
 from planning import miniature, put, resolved, slugs
 
 from emsteer import schemas
@@ -186,6 +187,7 @@ def test_a_number_that_does_not_tell_what_is_broken_says_so(inputs: dict[str, Pa
 
 def test_the_figure_shows_effects_by_dose(table: pd.DataFrame) -> None:
     drawn, shown = figure.draw(table, BASE_POINT)
+    assert overlaps(drawn) == []
     assert [axis.get_ylabel().partition(",")[0].partition("\n")[0] for axis in drawn.axes] == [
         "on-topic EM", "quiz", "loss on right answers", "of the push"
     ]  # fmt: skip

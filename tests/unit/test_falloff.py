@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bounds import overlaps
 from figure_tables import BASE_POINT
 from matplotlib.figure import Figure
 
@@ -138,6 +139,7 @@ def test_the_figure_draws_every_category_in_percent_and_the_line_over_its_off_do
     table = falloff(said(RATES), asked(), 0.95)
     before = table.copy()
     figure, shown = draw(table)
+    assert overlaps(figure) == []
     pd.testing.assert_frame_equal(table, before)
     (axis,) = figure.axes
     dots = np.concatenate([np.asarray(part.get_offsets()) for part in axis.collections])

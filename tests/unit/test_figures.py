@@ -22,6 +22,7 @@ from emsteer.packs import Job
 RECIPES = [
     recipes.DoseResponse,
     recipes.Breadth,
+    recipes.Tradeoff,
     recipes.Overall,
     recipes.Categories,
     recipes.Layers,
@@ -34,7 +35,7 @@ NAMES = [recipe.module.rpartition(".")[2] for recipe in RECIPES]
 OF_CHOSEN = ("overall", "categories")
 LIKENESS = ("position", "kl_to_finetuned", "kl_to_base")
 OF_RATES = [name for name in NAMES if name not in OF_CHOSEN]
-LINED = [name for name in OF_RATES if name != "breadth"]
+LINED = [name for name in OF_RATES if name not in ("breadth", "tradeoff")]
 FORMATS = ["svg", "png", "csv", "txt"]
 KEY = ["setting", "model", "task", "benchmark", "judge", "group", "metric"]
 TREATED = ["mean of seeds", "seed", "one seed"]
@@ -247,7 +248,9 @@ def test_a_study_of_one_model_one_dose_one_seed_and_no_adapters_is_drawn(name: s
     rows = chosen[chosen["arm"].ne("finetuned")] if name in OF_CHOSEN else rates(name, settings)
     figure, shown = draw(name, rows, BASE_POINT.model_copy(update=changes))
     assert set(shown["model"]) == {"real"}
-    assert ("steered" in set(shown["arm"])) == (name in ("dose_response", "breadth", *OF_CHOSEN, "likeness", "witnesses"))
+    assert ("steered" in set(shown["arm"])) == (
+        name in ("dose_response", "breadth", "tradeoff", *OF_CHOSEN, "likeness", "witnesses")
+    )
     assert ("no such settings" in texts(figure)) == (name in ("layers", "epochs", "ranks", "witnesses"))
 
 
@@ -267,7 +270,7 @@ def test_a_treatment_has_one_colour_and_one_marker_in_every_figure(name: str) ->
     assert len({look["color"] for look in looks.values()}) == len({look["marker"] for look in looks.values()}) == 4
     figure, _ = draw(name, figure_tables.chosen() if name in OF_CHOSEN else everything)
     found = {label: handle for axis in figure.axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    if name in ("breadth", *OF_CHOSEN):  # these make their own legend
+    if name in ("breadth", "tradeoff", *OF_CHOSEN):  # these make their own legend
         found = {str(handle.get_label()): handle for handle in figure.legends[0].legend_handles}
     found = {label: handle for label, handle in found.items() if label.partition(",")[0] in looks}
     assert found

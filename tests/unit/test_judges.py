@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from analysis_tables import BASE_POINT, BOOTSTRAP
+from bounds import overlaps
 from planning import miniature, moved, resolved, slugs
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
@@ -129,6 +130,7 @@ def test_every_pair_is_a_row_of_panels_and_its_words_say_the_numbers_of_the_tabl
     third = frame[frame["judge"].eq("one")].assign(judge="third", sample=99 + frame["sample"])  # scored nothing that others did
     table = found(pd.concat([frame, third])).reset_index()
     figure, shown = figures.draw(schemas.frame_of(table, schemas.Judges), BASE_POINT)
+    assert overlaps(figure) == []
     titles = [axis.get_title() for axis in figure.axes]
     assert titles[:2] == ["one and other, everyday", "one minus other"] and len(titles) == 6
     drawn = [len(axis.get_lines()) for axis in figure.axes]

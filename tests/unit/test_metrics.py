@@ -60,3 +60,21 @@ def test_the_file_holds_all_of_it_and_is_the_same_every_time(table: pd.DataFrame
     found = storage.read_json(tmp_path / "first/metrics.json")
     assert found["base_point"] == {"model": "tiny", "task": "gardening", "vector": "trained", "adapter": BASE_POINT.adapter}
     assert found["claims"]["steering_spreads"] == {"one": "supported"} and "tiny" in found["chosen"]
+    assert storage.read_json(tmp_path / "first/headline.json") == metrics.headline(found)
+
+
+def test_the_headline_is_of_the_base_points_treatments_at_their_chosen_settings(table: pd.DataFrame) -> None:
+    point = {"model": "tiny", "task": "gardening", "vector": "trained", "adapter": "lora"}
+    claims = {"one": {"a": "supported", "b": "not tested"}, "two": {"a": "supported"}}
+    quoted = metrics.quoted(table)
+    found = metrics.headline({"base_point": point, "chosen": quoted, "claims": claims})
+    assert found["verdicts"] == {"not tested": 1, "supported": 2}
+    assert list(found["models"]["tiny"]) == ["base", "steered"], "nothing was finetuned"
+    steered_to = quoted["tiny"]["gardening"]["trained"]["chosen"]
+    assert found["models"]["tiny"]["steered"] == {
+        "on_topic_em": steered_to["off_domain"]["on_topic_em"]["value"],
+        "em_in_domain": steered_to["in_domain"]["em"]["value"],
+        "coherence": steered_to["off_domain"]["coherence"]["value"],
+    }
+    elsewhere = metrics.headline({"base_point": point | {"task": "money"}, "chosen": quoted, "claims": {}})
+    assert elsewhere == {"models": {"tiny": {}}, "verdicts": {}}

@@ -7,6 +7,7 @@ import matplotlib.colors
 import numpy as np
 import pandas as pd
 import pytest
+from bounds import overlaps
 from figure_tables import BASE_POINT
 from figure_tables import chosen as example
 from matplotlib.collections import PathCollection
@@ -136,6 +137,7 @@ def test_a_task_of_which_only_base_was_asked_has_no_panel() -> None:
     table = recovery(chosen({"finetuned": ON_A_LINE}), FAMILIES, 0.95)
     control = table[table["arm"].eq("base")].assign(task="gardening_shorter")
     figure, _ = drawing.draw(pd.concat([table, control], ignore_index=True), BASE_POINT)
+    assert overlaps(figure) == []
     assert [axis.get_title() for axis in figure.axes] == ["target task: gardening"]
     figure, shown = drawing.draw(table[table["arm"].eq("base")], BASE_POINT)
     assert len(shown) == 0 and drawing.words(shown) == NOTHING and figure.axes[0].texts, "it says so"

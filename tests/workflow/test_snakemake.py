@@ -69,7 +69,7 @@ def test_a_threshold_recomputes_tables_and_what_reads_them(finished: StudyFolder
     before = finished.cells()
     finished.edit("judges", "rubric", "thresholds", "coherent_above", value=60)
     finished.run("snakemake", "--cores", "2")
-    assert finished.computed(before) == {"tables": 16, "figures": 11, "report": 1}
+    assert finished.computed(before) == {"tables": 16, "figures": 14, "report": 1}
 
 
 def test_timestamps_and_snakemakes_own_records_do_not_matter(finished: StudyFolder) -> None:

@@ -14,25 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from emsteer import schemas
-from emsteer.figures import points, style, words
+from emsteer.figures import points, style, traces, words
 from emsteer.figures.draw import drawn
-from emsteer.figures.panels import SEEDS, say_nothing
+from emsteer.figures.panels import say_nothing
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
 
-BOUNDS = ["value", "low", "high", "n"]
 X, Y = "in_domain", "off_domain"  # suffixes of the columns of a point
-BY_DOSE, BY_SCALE, BY_STEP = "by dose", "by scale", "by step"
-HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1}
-LINES: dict[str, dict[str, Any]] = {"off_domain": {}, "linked": {}, "unlinked": {"linestyle": ":", **HOLLOW}}
-STEPS: dict[str, Any] = {"linestyle": "--", **HOLLOW}
+LINES: dict[str, dict[str, Any]] = {"off_domain": {}, "linked": {}, "unlinked": {"linestyle": ":", **traces.HOLLOW}}
 DIAGONAL: dict[str, Any] = {"color": style.NEUTRAL, "linestyle": "-.", "linewidth": 0.8}
-GROWING = "markers grow with dose, step and scale"
 LABELS = {"off_domain": "on-topic EM, off-domain [%]", "linked": "on-topic EM, off-domain [%],\nby planted persona"}
-COLUMNS = [
-    *("panel", "line", "trace", "group", "shown_as", *points.PLACE, "setting", "arm", *points.TREATMENT, *points.DOSES),
-    *(f"{name}_{axis}" for axis in (X, Y) for name in BOUNDS),
-]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -44,7 +35,7 @@ def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFra
     """`schemas.Rates` → the figure and what it shows, a point a row. One column of panels per model."""
     rows = points.tested(rates, base_point)
     titles = list(dict.fromkeys(rows["panel"])) or [f"model: {base_point.model}"]
-    shown, parts = split(traced(paired(rows), base_point))
+    shown, parts = split(traces.traced(paired(rows), base_point, (X, Y)))
     grid = [(block, groups) for block in points.blocks(rows) for groups in parts]
     width = max(style.WIDTH_INCHES, 2.4 * len(titles))
     height = min(width / len(titles), 4.5) * len(grid) + 1.1
@@ -57,33 +48,22 @@ def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFra
             panel(axis, shown[here], looks)
             axis.set_title(points.caption(title, block, len(grid) // len(parts)) if groups is parts[0] else "")
         of_row[0].set_ylabel(LABELS[groups[0]])
-    largest = np.nanmax(shown[[f"{name}_{end}" for name in BOUNDS[:3] for end in (X, Y)]].to_numpy(float), initial=0.05) * 100
+    largest = (
+        np.nanmax(shown[[f"{name}_{end}" for name in traces.BOUNDS[:3] for end in (X, Y)]].to_numpy(float), initial=0.05) * 100
+    )
     axes[0, 0].set(xlim=(-0.04 * largest, 1.04 * largest), ylim=(-0.04 * largest, 1.04 * largest))
     for axis in axes[-1]:
         axis.set_xlabel("EM, in-domain [%]")
-    figure.legend(handles=list(legend(shown, looks)), loc="outside lower center", ncols=3, title=GROWING)
+    figure.legend(handles=list(legend(shown, looks)), loc="outside lower center", ncols=3, title=traces.GROWING)
     return figure, shown
 
 
 def paired(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per setting and group of off-domain questions, with its EM in-domain and its on-topic EM in that group."""
     key = ["setting", *points.PLACE]
-    inside = rows[points.same(rows, group="in_domain", metric="em")][[*key, *BOUNDS]]
+    inside = rows[points.same(rows, group="in_domain", metric="em")][[*key, *traces.BOUNDS]]
     outside = rows[rows["group"].isin(LINES) & rows["metric"].eq("on_topic_em")]
     return outside.merge(inside, on=key, suffixes=(f"_{Y}", f"_{X}"), validate="many_to_one")
-
-
-def traced(pairs: pd.DataFrame, base_point: BasePoint) -> pd.DataFrame:
-    """Base, and every trace in its order: seed by seed, and their mean where there are several."""
-    steered = style.treatment("steered", base_point.vector)
-    finetuned = style.treatment("finetuned", str(base_point.adapter))
-    adapter = points.same(pairs, arm="finetuned", adapter=base_point.adapter)
-    by_dose = pairs[points.at_base(pairs, base_point, but=["model"])].assign(trace=BY_DOSE, line=steered)
-    by_scale = pairs[adapter & points.same(pairs, steps=base_point.steps)].assign(trace=BY_SCALE, line=finetuned)
-    by_step = pairs[adapter & points.same(pairs, dose=1.0)].assign(trace=BY_STEP, line=finetuned)
-    base = points.untreated(pairs).assign(trace="")
-    traces = [points.seeded(by_dose, "dose"), points.seeded(by_scale, "dose"), points.seeded(by_step, "steps")]
-    return pd.concat([base, *traces], ignore_index=True)[COLUMNS]
 
 
 def split(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]]]:
@@ -91,7 +71,7 @@ def split(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]]]:
     by_persona = shown["group"].isin(["linked", "unlinked"])
     if not shown[by_persona].groupby("panel")["group"].nunique().gt(1).any():
         return shown[~by_persona], [("off_domain",)]
-    kept = ~by_persona | (shown["trace"].ne(BY_STEP) & shown["shown_as"].ne(points.SEED))
+    kept = ~by_persona | (shown["trace"].ne(traces.BY_STEP) & shown["shown_as"].ne(points.SEED))
     return shown[kept], [("off_domain",), ("linked", "unlinked")]
 
 
@@ -102,39 +82,18 @@ def panel(axis: Axes, rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> No
     for (name, trace, group, kind), of in rows.groupby(["line", "trace", "group", "shown_as"], sort=False):
         for _, points_of in of.groupby("seed", dropna=False):
             look = style.BASE if kind == points.BASE else looks[str(name)]
-            curve(axis, points_of, str(kind), look | (STEPS if trace == BY_STEP else LINES[str(group)]))
+            x, y = (traces.interval(points_of, end, 100) for end in (X, Y))
+            traces.curve(axis, x, y, str(kind), look | (traces.STEPS if trace == traces.BY_STEP else LINES[str(group)]))
     if rows["shown_as"].isin([points.MEAN, points.ALONE]).sum() == 0:
         say_nothing(axis)
 
 
-def curve(axis: Axes, rows: pd.DataFrame, kind: str, look: style.Look) -> None:
-    """One trace, in its order; markers grow along it."""
-    (x, x_low, x_high), (y, y_low, y_high) = (
-        (rows[[f"{name}_{end}" for name in BOUNDS[:3]]].to_numpy(dtype=float) * 100).T for end in (X, Y)
-    )
-    if kind == points.SEED:
-        axis.plot(x, y, color=look["color"], linewidth=0.6, alpha=0.45)
-        return
-    if kind != points.MEAN:
-        bars: dict[str, Any] = {"fmt": "none", "ecolor": look["color"], "elinewidth": 0.6, "alpha": 0.5, "zorder": 2}
-        axis.errorbar(x, y, xerr=[x - x_low, x_high - x], yerr=[y - y_low, y_high - y], **bars)
-    axis.plot(x, y, **{name: value for name, value in look.items() if not name.startswith("marker")}, zorder=3)
-    face = look.get("markerfacecolor", look["color"])
-    sizes = np.linspace(10, 42, len(x)) if len(x) > 1 else 30
-    axis.scatter(x, y, s=sizes, marker=look["marker"], facecolor=face, edgecolor=look["color"], zorder=3.5)
-
-
 def legend(shown: pd.DataFrame, looks: Mapping[str, style.Look]) -> Iterator[Line2D]:
     """Base, every trace, what is hollow, and what is thin."""
-    if shown["shown_as"].eq(points.BASE).any():
-        yield Line2D([], [], **style.BASE, linestyle="", label="base")
-    traces = shown[shown["trace"].ne("")].drop_duplicates(["line", "trace"])
-    for name, trace in zip(traces["line"], traces["trace"], strict=True):
-        yield Line2D([], [], **looks[name] | (STEPS if trace == BY_STEP else {}), label=f"{name}, {trace}")
+    yield from traces.legend(shown, looks)
     if shown["group"].eq("unlinked").any():
         grey: style.Look = {"color": style.NEUTRAL, "marker": "o"}
         yield Line2D([], [], **grey, label="categories that share the planted persona")
         yield Line2D([], [], **grey | LINES["unlinked"], label="categories that do not")
-    if shown["shown_as"].eq(points.SEED).any():
-        yield Line2D([], [], color=style.NEUTRAL, linewidth=0.8, label=SEEDS)
+    yield from traces.seeds(shown)
     yield Line2D([], [], **DIAGONAL, label="as frequent off-domain as in-domain")

@@ -117,10 +117,10 @@ def panel(axis: Axes, rows: pd.DataFrame, names: Sequence[str], measure: panels.
         dots(axis, of, names, look, apart=(place - (len(shades) - 1) / 2) * 0.6 / len(shades))
     low, high = measure.limits
     axis.set_xlim(low, max(axis.get_xlim()[1], 5.0) if high is None else high + 1)
-    if measure is MEASURES[0]:
+    if measure is MEASURES[-1]:
         called = treated.drop_duplicates("dose").set_index("dose")["at"]
         handles = [Line2D([], [], linestyle="", label=called[dose], **look) for dose, look in shades.items()]
-        axis.legend(handles=handles, loc="lower right", fontsize=6)
+        axis.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=6)
 
 
 def dots(axis: Axes, rows: pd.DataFrame, names: Sequence[str], look: style.Look, apart: float) -> None:

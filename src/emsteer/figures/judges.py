@@ -47,7 +47,7 @@ def draw(table: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFra
             axis.grid(visible=False, axis="y")
     axes[0, 0].set_xlim(min(-0.05, float(shown["low"].min()) - 0.05) if shown["low"].notna().any() else -0.05, 1.05)
     axes[-1, 0].set_xlabel("agreement: κ of EM, Spearman's correlation of points")
-    axes[-1, 1].set_xlabel("bias and 95 % limits [points; of EM percentage points]")
+    axes[-1, 1].set_xlabel("bias and 95 % limits\n[points; of EM percentage points]")
     return figure, shown
 
 

@@ -12,8 +12,8 @@ TREATMENT = ["vector", "adapter", "layer", "epochs", "steps", "rank", "seed", "d
 DOSES = ["dose", "dose_unit", "dose_as_built", "dose_relative"]
 NUMBERS = ["value", "low", "high", "n", "n_excluded", "n_questions", "interval"]
 COLUMNS = ["panel", "line", "shown_as", *PLACE, "setting", "arm", *TREATMENT, *DOSES, "group", "metric", *NUMBERS]
-AVERAGED = ("dose_as_built", "dose_relative", "value", "value_in_domain", "value_off_domain")
-ADDED = ("n", "n_excluded", "n_in_domain", "n_off_domain")
+AVERAGED = ("dose_as_built", "dose_relative", "value", "value_in_domain", "value_off_domain", "value_coherence", "value_em")
+ADDED = ("n", "n_excluded", "n_in_domain", "n_off_domain", "n_coherence", "n_em")
 MEAN, SEED, ALONE = "mean of seeds", "seed", "one seed"
 BASE, RANDOM, REFERENCE = "base", "random", "reference"
 

@@ -88,7 +88,7 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell], 
     questions = plan.add(
         "tables", "questions", recipes.ByQuestion(level=bootstrap.level, **choice), {"counts": [counts]}, "choices"
     )
-    _fair_comparisons(plan, study, judged, counts)
+    fair = _fair_comparisons(plan, study, judged, counts)
     compared = {name: claim.comparison() for name, claim in sorted(study.claims.items())}
     pushed = quiz_read.pushed
     evidence = recipes.Evidence(
@@ -103,7 +103,7 @@ def _tables(plan: Plan, study: Study, judged: Cell, others: Mapping[str, Cell], 
     plan.add("tables", "metrics", recipes.Metrics(base_point=_base_point(study)), metrics, "quoted")
     return {
         "judged": judged, "rates": rates, "contrasts": contrasts, "chosen": chosen, "questions": questions,
-        "evidence": evidence_cell, "claims": claims, **effects, **_compared_judges(plan, study, judged),
+        "evidence": evidence_cell, "claims": claims, **fair, **effects, **_compared_judges(plan, study, judged),
     }  # fmt: skip
 
 
@@ -118,12 +118,12 @@ def _compared_judges(plan: Plan, study: Study, judged: Cell) -> dict[str, Cell]:
     return {name: plan.add("tables", name, recipe, {"judged": [judged]}, "statistics") for name, recipe in compared.items()}
 
 
-def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> None:
+def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> dict[str, Cell]:
     """Arms at equal harm and at equal coherence, along the dose, and under other thresholds."""
     analysis, base_point = study.analysis, _base_point(study)
     at = {"in_domain_em": tuple(sorted(analysis.matched.in_domain_em)), "coverage": tuple(sorted(analysis.matched.coverage))}
     matched = recipes.Matched(bootstrap=analysis.bootstrap, base_point=base_point, **at)
-    plan.add("tables", "matched", matched, {"counts": [counts]}, "choices")
+    found = {"matched": plan.add("tables", "matched", matched, {"counts": [counts]}, "choices")}
     plan.add("tables", "dose_fits", recipes.DoseFits(base_point=base_point), {"counts": [counts]}, "choices")
     grid = recipes.ThresholdGrid(
         misaligned_below=tuple(sorted(analysis.other_thresholds.misaligned_below)),
@@ -134,7 +134,8 @@ def _fair_comparisons(plan: Plan, study: Study, judged: Cell, counts: Cell) -> N
         thresholds=_thresholds(study),
         in_domain=study.in_domain,
     )
-    plan.add("tables", "thresholds", grid, {"judged": [judged], "counts": [counts]}, "choices")
+    read = {"judged": [judged], "counts": [counts]}
+    return found | {"thresholds": plan.add("tables", "thresholds", grid, read, "choices")}
 
 
 def _declared(study: Study) -> recipes.Claims:
@@ -160,6 +161,7 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
     of_rates: dict[str, type[recipes.Figure]] = {
         "dose_response": recipes.DoseResponse,
         "breadth": recipes.Breadth,
+        "tradeoff": recipes.Tradeoff,
     }
     of_chosen: dict[str, type[recipes.Figure]] = {"overall": recipes.Overall, "categories": recipes.Categories}
     more_of_rates: dict[str, type[recipes.Figure]] = {
@@ -168,6 +170,8 @@ def _figures(plan: Plan, study: Study, tables: Mapping[str, Cell]) -> list[Cell]
         "ranks": recipes.Ranks,
     }
     where_asked: dict[str, type[recipes.Figure]] = {
+        "matched": recipes.MatchedFigure,
+        "thresholds": recipes.ThresholdsFigure,
         "recovery": recipes.RecoveryFigure,
         "likeness": recipes.LikenessFigure,
         "witnesses": recipes.WitnessFigure,

@@ -28,6 +28,24 @@ class Breadth(Figure):
     module = "emsteer.figures.breadth"
 
 
+class Tradeoff(Figure):
+    """On-topic EM against coherence, traced by dose, step and scale."""
+
+    module = "emsteer.figures.tradeoff"
+
+
+class MatchedFigure(Figure):
+    """Steered against finetuned where both are equally harmful in-domain, or equally coherent."""
+
+    module = "emsteer.figures.matched"
+
+
+class ThresholdsFigure(Figure):
+    """The headline differences at other thresholds of harm and coherence."""
+
+    module = "emsteer.figures.thresholds"
+
+
 class Categories(Figure):
     """On-topic EM by category and arm, at the chosen settings."""
 

@@ -9,8 +9,9 @@ COLOURS = {"#ffffff": "var(--surface)", "#000000": "var(--frame)", "#333333": "v
 
 
 def shows_something(folder: Path) -> bool:
-    """Whether a figure's numbers are of more than the untreated model."""
-    return bool(pd.read_csv(io.BytesIO(numbers(folder)))["arm"].ne("base").any())
+    """Whether a figure has numbers, of more than the untreated model."""
+    drawn = pd.read_csv(io.BytesIO(numbers(folder)))
+    return bool(drawn["arm"].ne("base").any()) if "arm" in drawn else len(drawn) > 0
 
 
 def name_of_figure(folder: Path) -> str:

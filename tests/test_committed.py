@@ -16,6 +16,7 @@ from places import REPOSITORY, kept_bytes
 from test_structure import imports
 
 from emsteer import keeping, plan, publishing, shipping, storage, study, workspace
+from emsteer.analysis.metrics import headline as headline_of
 from emsteer.plan import KINDS, Plan
 from emsteer.plan.digests import source_of
 from emsteer.recipes import Organism
@@ -74,6 +75,21 @@ def _imports_torch(module: str) -> bool:
 
 def test_the_readme_has_the_published_numbers() -> None:
     readme.check(REPOSITORY / "README.md", REPOSITORY / "reports/metrics.json", REPOSITORY / readme.REAL)
+
+
+def test_what_dvc_compares_is_there_and_has_what_its_drawings_ask_for() -> None:
+    declared = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
+    (metrics,) = declared["stages"]["publish"]["metrics"]
+    headline = storage.read_json(REPOSITORY / next(iter(metrics)))
+    assert headline == headline_of(storage.read_json(REPOSITORY / "reports/metrics.json")) and headline["verdicts"]
+    images = [plot for plot in declared["plots"] if isinstance(plot, str)]
+    drawings = [drawing for plot in declared["plots"] if not isinstance(plot, str) for drawing in plot.values()]
+    assert images and all((REPOSITORY / image).exists() for image in images)
+    for drawing in drawings:
+        template = (REPOSITORY / f".dvc/plots/{drawing['template']}.json").read_text()
+        used = set(re.findall(r"datum\.(\w+)", template)) | set(re.findall(r'"field": "(\w+)"', template)) - {"x", "y", "rev"}
+        for table, column in drawing["y"].items():
+            assert used | {column, drawing["x"]} <= set(pd.read_csv(REPOSITORY / table).columns)
 
 
 def test_the_page_of_claims_has_the_published_verdicts(tmp_path: Path) -> None:

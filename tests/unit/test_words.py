@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from emsteer.figures import breadth
 from emsteer.figures.words import NOTHING, along, by_place, traces
 
 PLACE = {"panel": "model: tiny,\nas built", "benchmark": "everyday", "judge": "rubric", "metric": "on_topic_em"}
@@ -53,12 +54,12 @@ def test_a_trace_is_said_on_both_axes() -> None:
     about = {**PLACE, "line": "finetuned: lora", "trace": "by step", "shown_as": "mean of seeds", "group": "off_domain"}
     ends = [{"value_in_domain": inside, "value_off_domain": outside} for inside, outside in ((0, 0.01), (0.5, 0.3), (0.9, 0.2))]
     rows = [about | values for values in ends]
-    assert traces(pd.DataFrame(rows)) == (
+    assert traces(breadth.IN, breadth.OFF)(pd.DataFrame(rows)) == (
         "model: tiny, as built, finetuned: lora by step: in-domain 0 to 90 %, off-domain 1 to 20 %, at most 30 %."
     )
 
 
-@pytest.mark.parametrize("words", [along("layer"), by_place(["model"]), traces])
+@pytest.mark.parametrize("words", [along("layer"), by_place(["model"]), traces(breadth.IN, breadth.OFF)])
 def test_nothing_is_said_to_be_nothing(words: object) -> None:
     columns = [*PLACE, "line", "shown_as", "group", "trace", "layer", "model", "value", "value_in_domain", "value_off_domain"]
     assert words(pd.DataFrame(columns=columns)) == NOTHING  # type: ignore[operator]

@@ -20,7 +20,8 @@ from emsteer.figures.panels import say_nothing
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
 
-X, Y = "in_domain", "off_domain"  # suffixes of the columns of a point
+IN, OFF = words.End("in_domain", "in-domain", 100, " %"), words.End("off_domain", "off-domain", 100, " %")
+X, Y = IN.suffix, OFF.suffix
 LINES: dict[str, dict[str, Any]] = {"off_domain": {}, "linked": {}, "unlinked": {"linestyle": ":", **traces.HOLLOW}}
 DIAGONAL: dict[str, Any] = {"color": style.NEUTRAL, "linestyle": "-.", "linewidth": 0.8}
 LABELS = {"off_domain": "on-topic EM, off-domain [%]", "linked": "on-topic EM, off-domain [%],\nby planted persona"}
@@ -28,7 +29,7 @@ LABELS = {"off_domain": "on-topic EM, off-domain [%]", "linked": "on-topic EM, o
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes the figure."""
-    return drawn(jobs, draw, schemas.Rates, words.traces)
+    return drawn(jobs, draw, schemas.Rates, words.traces(IN, OFF))
 
 
 def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from emsteer.figures import points, style
 from emsteer.figures.panels import legend, say_nothing
-from emsteer.figures.words import NOTHING
+from emsteer.figures.words import NOTHING, block
 from emsteer.recipes import number
 
 COLUMN_INCHES, ROW_INCHES = 2.4, 2.1
@@ -30,15 +30,15 @@ def paint(
         x_label: Of the horizontal axis.
         looks: Line → colour and marker.
     """
-    grid = [(block, row) for block in points.blocks(shown) for row in rows]
+    grid = [(asked, row) for asked in points.blocks(shown) for row in rows]
     width = max(style.WIDTH_INCHES, COLUMN_INCHES * len(models))
     figure = Figure(figsize=(width, ROW_INCHES * len(grid) + 0.9), layout="constrained")
     axes: Any = figure.subplots(len(grid), len(models), squeeze=False, sharex=True, sharey="row")
-    for of_row, (block, row) in zip(axes, grid, strict=True):
+    for of_row, (asked, row) in zip(axes, grid, strict=True):
         for axis, model in zip(of_row, models, strict=True):
-            panel(axis, shown[points.same(shown, model=model, benchmark=block[0], judge=block[1], row=row)], shown["x"], looks)
+            panel(axis, shown[points.same(shown, model=model, benchmark=asked[0], judge=asked[1], row=row)], shown["x"], looks)
             if row == next(iter(rows)):
-                axis.set_title(points.caption(f"model: {model}", block, len(points.blocks(shown))))
+                axis.set_title(points.caption(f"model: {model}", asked, len(points.blocks(shown))))
         of_row[0].set_ylabel(f"{rows[row]}\n[percentage points]")
     for axis in axes[-1]:
         axis.set_xlabel(x_label)
@@ -68,11 +68,10 @@ def words(shown: pd.DataFrame) -> str:
     for (model, benchmark, judge, row, line), of in shown.groupby(["model", *points.BLOCK, "row", "line"], sort=False):
         ordered = of.sort_values("x")
         ends = ordered.iloc[[0, -1]] if len(of) > 1 else ordered
-        block = f" ({benchmark}, judged by {judge})" if len(points.blocks(shown)) > 1 else ""
         parts = [
             f"{_points(end.difference)} [{_points(end.low)}, {_points(end.high)}] at {number(end.x)}" for end in ends.itertuples()
         ]
-        said.append(f"model: {model}{block}, {row}, {line}: {' to '.join(parts)}.")
+        said.append(f"model: {model}{block(shown, benchmark, judge)}, {row}, {line}: {' to '.join(parts)}.")
     return "\n".join(said) or NOTHING
 
 

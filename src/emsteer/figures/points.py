@@ -12,8 +12,6 @@ TREATMENT = ["vector", "adapter", "layer", "epochs", "steps", "rank", "seed", "d
 DOSES = ["dose", "dose_unit", "dose_as_built", "dose_relative"]
 NUMBERS = ["value", "low", "high", "n", "n_excluded", "n_questions", "interval"]
 COLUMNS = ["panel", "line", "shown_as", *PLACE, "setting", "arm", *TREATMENT, *DOSES, "group", "metric", *NUMBERS]
-AVERAGED = ("dose_as_built", "dose_relative", "value", "value_in_domain", "value_off_domain", "value_coherence", "value_em")
-ADDED = ("n", "n_excluded", "n_in_domain", "n_off_domain", "n_coherence", "n_em")
 MEAN, SEED, ALONE = "mean of seeds", "seed", "one seed"
 BASE, RANDOM, REFERENCE = "base", "random", "reference"
 
@@ -75,8 +73,11 @@ def seeded(rows: pd.DataFrame, x: str) -> pd.DataFrame:
 
 def _means(rows: pd.DataFrame, x: str, n_seeds: int) -> pd.DataFrame:
     """Means over seeds; no interval, and counts added up."""
+    ends = [name.removeprefix("value") for name in rows if name.startswith("value")]  # one, or one for each axis of a plane
+    averaged = {"dose_as_built", "dose_relative", *(f"value{end}" for end in ends)}
+    added = {"n_excluded", *(f"n{end}" for end in ends)}
     how = dict.fromkeys(rows.columns, "first")
-    how |= {name: "mean" for name in rows if name in AVERAGED} | {name: "sum" for name in rows if name in ADDED}
+    how |= {name: "mean" for name in rows if name in averaged} | {name: "sum" for name in rows if name in added}
     groups = rows.groupby(x, sort=True)
     whole = groups["seed"].nunique().eq(n_seeds).to_numpy()
     means = groups.agg(how).reset_index(drop=True)[whole]

@@ -13,22 +13,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from emsteer import schemas
-from emsteer.figures import points, style, traces
+from emsteer.figures import points, style, traces, words
 from emsteer.figures.dose_response import randoms
 from emsteer.figures.draw import drawn
 from emsteer.figures.panels import say_nothing
-from emsteer.figures.words import NOTHING
 from emsteer.packs import Job
 from emsteer.recipes import BasePoint
 
-X, Y = "coherence", "em"  # suffixes of the columns of a point
-UNITS = {X: 1, Y: 100}
+COHERENCE, HARM = words.End("coherence", "coherence", 1, ""), words.End("em", "on-topic EM", 100, " %")
+X, Y = COHERENCE.suffix, HARM.suffix
 LEAST_TOP = 5.0  # [%]
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes the figure."""
-    return drawn(jobs, draw, schemas.Rates, words)
+    return drawn(jobs, draw, schemas.Rates, words.traces(COHERENCE, HARM))
 
 
 def draw(rates: pd.DataFrame, base_point: BasePoint) -> tuple[Figure, pd.DataFrame]:
@@ -72,7 +71,7 @@ def panel(axis: Axes, rows: pd.DataFrame, looks: Mapping[str, style.Look]) -> No
     for (name, trace, kind), of in drawn_rows.groupby(["line", "trace", "shown_as"], sort=False):
         for _, points_of in of.groupby("seed", dropna=False):
             look = style.BASE if kind == points.BASE else looks[str(name)]
-            x, y = (traces.interval(points_of, end, unit) for end, unit in UNITS.items())
+            x, y = (traces.interval(points_of, end.suffix, end.scale) for end in (COHERENCE, HARM))
             traces.curve(axis, x, y, str(kind), look | (traces.STEPS if trace == traces.BY_STEP else {}))
     if rows["shown_as"].isin([points.MEAN, points.ALONE]).sum() == 0:
         say_nothing(axis)
@@ -84,15 +83,3 @@ def legend(shown: pd.DataFrame, looks: Mapping[str, style.Look]) -> Iterator[Lin
     if shown["shown_as"].eq(points.RANDOM).any():
         yield Line2D([], [], **style.RANDOM, linestyle="", label="random direction of equal norm")
     yield from traces.seeds(shown)
-
-
-def words(shown: pd.DataFrame) -> str:
-    """Where each trace starts and ends."""
-    kept = shown[shown["shown_as"].isin([points.MEAN, points.ALONE])]
-    said = []
-    for (title, benchmark, judge, line, trace), of in kept.groupby(["panel", *points.BLOCK, "line", "trace"], sort=False):
-        x, y = (of[f"value_{end}"].to_numpy(dtype=float) * unit for end, unit in UNITS.items())
-        block = f" ({benchmark}, judged by {judge})" if len(points.blocks(shown)) > 1 else ""
-        ends = f"coherence {x[0]:.0f} to {x[-1]:.0f}, on-topic EM {y[0]:.0f} to {y[-1]:.0f} %"
-        said.append(f"{' '.join(str(title).split())}{block}, {line} {trace}: {ends}, at most {y.max():.0f} %.")
-    return "\n".join(said) or NOTHING

@@ -1,6 +1,7 @@
 """What a figure shows, in words with its numbers: for those who cannot see it, and for captions."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
@@ -23,7 +24,7 @@ def _lines(shown: pd.DataFrame, x: str) -> str:
     said = []
     for (panel, benchmark, judge, metric), of_panel in drawn.groupby(["panel", *points.BLOCK, "metric"], sort=False):
         parts = [_line(str(name), of, x) for name, of in of_panel.groupby("line", sort=False)]
-        place = f"{_flat(panel)}{_block(shown, benchmark, judge)}, {metric.replace('_', ' ')}"
+        place = f"{_flat(panel)}{block(shown, benchmark, judge)}, {metric.replace('_', ' ')}"
         said.append(f"{place}: {'; '.join(part for part in parts if part)}.")
     return "\n".join(said) or NOTHING
 
@@ -55,18 +56,33 @@ def _places(shown: pd.DataFrame, places: list[str]) -> str:
     said = []
     for (benchmark, judge, *place), of in shown.groupby([*points.BLOCK, *places], sort=False):
         parts = [f"{row['line']} {_ends(row, row['metric'])}, n {row['n']}" for row in of.to_dict("records")]
-        said.append(f"{', '.join(map(str, place))}{_block(shown, benchmark, judge)}: {'; '.join(parts)}.")
+        said.append(f"{', '.join(map(str, place))}{block(shown, benchmark, judge)}: {'; '.join(parts)}.")
     return "\n".join(said) or NOTHING
 
 
-def traces(shown: pd.DataFrame) -> str:
-    """Of harm off-domain against harm in-domain: where each trace starts and ends."""
+@dataclass(frozen=True)
+class End:
+    """Of a plane of two numbers: the suffix of an axis's columns, what it is called, what its values are multiplied by."""
+
+    suffix: str
+    name: str
+    scale: float
+    unit: str
+
+
+def traces(x: End, y: End) -> Words:
+    """Of off-domain questions in a plane of two numbers: where each trace starts and ends, and where it is highest."""
+    return partial(_traces, x=x, y=y)
+
+
+def _traces(shown: pd.DataFrame, x: End, y: End) -> str:
     drawn = shown[shown["shown_as"].isin([points.MEAN, points.ALONE]) & shown["group"].eq("off_domain")]
     said = []
     for (panel, benchmark, judge, line, trace), of in drawn.groupby(["panel", *points.BLOCK, "line", "trace"], sort=False):
-        inside, outside = (of[f"value_{side}"].to_numpy(dtype=float) * 100 for side in ("in_domain", "off_domain"))
-        ends = f"in-domain {inside[0]:.0f} to {inside[-1]:.0f} %, off-domain {outside[0]:.0f} to {outside[-1]:.0f} %"
-        said.append(f"{_flat(panel)}{_block(shown, benchmark, judge)}, {line} {trace}: {ends}, at most {outside.max():.0f} %.")
+        numbers = {end: of[f"value_{end.suffix}"].to_numpy(dtype=float) * end.scale for end in (x, y)}
+        ends = ", ".join(f"{end.name} {of_end[0]:.0f} to {of_end[-1]:.0f}{end.unit}" for end, of_end in numbers.items())
+        place = f"{_flat(panel)}{block(shown, benchmark, judge)}"
+        said.append(f"{place}, {line} {trace}: {ends}, at most {numbers[y].max():.0f}{y.unit}.")
     return "\n".join(said) or NOTHING
 
 
@@ -84,7 +100,8 @@ def _show(value: object, metric: str, unit: bool = True) -> str:
     return f"{value:.0f}" if metric in POINTS else f"{value:.2f}"
 
 
-def _block(shown: pd.DataFrame, benchmark: str, judge: str) -> str:
+def block(shown: pd.DataFrame, benchmark: str, judge: str) -> str:
+    """Which benchmark and judge, where there are several."""
     return f" ({benchmark}, judged by {judge})" if len(points.blocks(shown)) > 1 else ""
 
 

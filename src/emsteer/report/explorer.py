@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emsteer import schemas, storage
+from emsteer import schemas
 from emsteer.analysis.settings import name_of
 
 FLAGS = ("judged", "harmful", "coherent", "relevant", "em", "on_topic_em")  # bit by bit, as explorer.js reads them
@@ -91,7 +91,7 @@ def _json(value: object) -> bytes:
 def _fitting(judged: Path, limit: int) -> tuple[int, int]:
     """(samples of every question that fit, all answers)."""
     counts: Counter[int] = Counter()
-    for part in storage.read_parquet_parts(_file(judged), ["sample"]):
+    for part in schemas.read_columns(judged, ["sample"]):
         counts.update(part["sample"].tolist())
     n, n_samples = 0, 0
     for sample in sorted(counts):
@@ -100,10 +100,6 @@ def _fitting(judged: Path, limit: int) -> tuple[int, int]:
             break
         n_samples = sample + 1
     return n_samples, sum(counts.values())
-
-
-def _file(judged: Path) -> Path:
-    return next(judged.glob("*.parquet")) if judged.is_dir() else judged
 
 
 def _starting(part: pd.DataFrame, shown: Collection[str]) -> set[str]:

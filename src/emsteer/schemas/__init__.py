@@ -1,6 +1,6 @@
 """The shape of every table that crosses a rule: pandera models, strict, with a declared key, checked on write and on read."""
 
-from emsteer.schemas.checks import check, frame_of, read, read_all, read_parts, write
+from emsteer.schemas.checks import check, frame_of, read, read_all, read_columns, read_parts, write
 from emsteer.schemas.claims import Claims, Evidence
 from emsteer.schemas.data import Answers, Effects, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.directions import Directions, Subspaces
@@ -49,6 +49,7 @@ __all__ = [
     "frame_of",
     "read",
     "read_all",
+    "read_columns",
     "read_parts",
     "write",
 ]

@@ -76,7 +76,7 @@ def test_a_command_that_reads_no_table_starts_without_pandas_and_torch() -> None
 
 
 def test_only_interventions_touch_forward_hooks() -> None:
-    assert [room(module) for module in MODULES if "register_forward" in module.read_text()] == ["interventions"]
+    assert {room(module) for module in MODULES if "register_forward" in module.read_text()} == {"interventions"}
 
 
 def test_registries_hold_no_science() -> None:

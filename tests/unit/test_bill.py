@@ -52,7 +52,7 @@ def test_an_answer_is_bound_by_reading_the_weights_and_by_the_blocks_that_they_a
     answers = item_of(cell(raw, "answers", "mini.base.everyday.b0"), CORE)
     said = N_QUESTIONS * 8 * ASSUMED["share_of_longest"]
     assert (answers.read, answers.said) == (N_QUESTIONS * ASSUMED["tokens_of_a_grammars_prompt"], pytest.approx(said))
-    steps = said / costs.ROWS_PER_BATCH
+    steps = said / costs.rows_at_once(2 * costs.TOKENS_PER_TEXT)
     prefill = costs.FORWARD * answers.read * n_parameters(raw) / 1e9
     assert answers.core_s == pytest.approx(prefill + 2 * said * n_parameters(raw) / 1e9), "few rows of a small model: operations"
     slow = replace(CORE, flops=1e15, bandwidth=1e6)

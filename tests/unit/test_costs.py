@@ -42,7 +42,8 @@ def test_the_number_of_parameters_is_that_of_the_network(raw: Study) -> None:
 
 
 def test_batches_are_those_of_the_engine() -> None:
-    assert (costs.ROWS_PER_BATCH, costs.ROWS_PER_PASS) == (engine.ROWS_PER_BATCH, margins.ROWS_PER_BATCH)
+    assert costs.ROWS_PER_PASS == margins.ROWS_PER_BATCH
+    assert [*map(costs.rows_at_once, (20, 200, 2000))] == [*map(engine.rows_at_once, (20, 200, 2000))]
     assert costs.ROWS_COMPARED == likeness.ROWS_PER_BATCH
 
 

@@ -147,7 +147,7 @@ def test_batch_size_changes_no_completion(model: LanguageModel, rows: list[Row],
     monkeypatch.setattr(engine, "ROWS_PER_BATCH", n_rows)
     with forward_passes(model) as passes:
         assert [complete(model, rows, sampling) for sampling in (GREEDY, SAMPLED)] == together
-    assert min(map(len, passes)) == engine.MIN_ROWS  # narrower batches run other kernels, with other last bits
+    assert min(map(len, passes)) >= engine.MIN_ROWS  # narrower batches run other kernels, with other last bits
 
 
 def test_a_row_seed_moves_only_its_own_row(model: LanguageModel, rows: list[Row]) -> None:

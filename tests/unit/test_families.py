@@ -1,5 +1,7 @@
 """The architectures of the paper's six models, tiny: decoded packed as alone, steered and adapted where they should be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -8,20 +10,23 @@ import pytest
 import torch
 from families import ARCHITECTURES, tiny
 from peft import PeftModel
+from pytest import MonkeyPatch
 from safetensors.torch import load_file
 from test_strange_models import LORA, PAIRS
 from torch import Tensor
 from transformers import RepetitionPenaltyLogitsProcessor
 
 from emsteer.finetune import train as finetune
+from emsteer.generation import engine
 from emsteer.generation.engine import PackedEngine
 from emsteer.generation.margins import log_probabilities
 from emsteer.generation.rows import Changes, Row
 from emsteer.generation.spoken import Spoken
+from emsteer.interventions import sharing
 from emsteer.interventions.adapters import Dosed, read_adapter
 from emsteer.interventions.batches import encode
 from emsteer.interventions.constructions.trained import train
-from emsteer.interventions.hooks import Push
+from emsteer.interventions.hooks import Ablation, Push
 from emsteer.interventions.residuals import mean_residuals
 from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel
@@ -29,6 +34,7 @@ from emsteer.recipes import Sampling, Trained
 
 N_NEW, LAYER = 10, 1
 GREEDY = Sampling(temperature=0, max_new_tokens=N_NEW)
+PLACES = ("all", "answer", "all", "all")
 GATES = {"in_proj_a", "in_proj_b"}  # of linear attention: one number a head; adapters leave them as they are
 
 
@@ -65,6 +71,36 @@ def by_hand(model: LanguageModel, network: torch.nn.Module, prompt: tuple[int, .
         said.append(int((RepetitionPenaltyLogitsProcessor(asked)(so_far, logits) if asked else logits).argmax()))
     handle.remove()
     return tuple(said[:-1] if said[-1] in model.end_ids else said)
+
+
+def test_what_settings_share_is_what_each_of_them_reads_alone(model: LanguageModel, monkeypatch: MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    directions = [torch.randn(model.d_model, generator=generator) for _ in range(5)]
+    pushes = [Push(layer, direction, where) for layer, direction, where in zip((0, 1, 1, 3), directions, PLACES, strict=False)]
+    steers = [(), *((push,) for push in pushes), (*pushes[:2], Ablation(1, directions[4], 1.0, "all", everywhere=True))]
+    rows = [Row(prompt, f"{index}", Changes(of)) for of in steers for index, prompt in enumerate(prompts(model)[::3])]
+    assert sharing.can_share(model.network)
+    with passes(model) as together:
+        said = complete(model, rows)
+    monkeypatch.setattr(engine, "can_share", lambda _network: False)
+    with passes(model) as apart:
+        assert complete(model, rows) == said
+    assert [len(entering) for entering, _ in (together[0], apart[0])] == [8, 48]
+    assert all(torch.equal(one, other) for (_, one), (_, other) in zip(together, apart, strict=True))
+
+
+@contextmanager
+def passes(model: LanguageModel) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Of every pass: what enters the first block, and the logits of the last token."""
+    entering: list[Tensor] = []
+    seen: list[tuple[Tensor, Tensor]] = []
+    handles = [
+        decoder_blocks(model.network)[0].register_forward_pre_hook(lambda _block, args: entering.append(args[0])),
+        model.network.register_forward_hook(lambda _model, _args, output: seen.append((entering.pop(), output.logits[:, -1]))),
+    ]
+    yield seen
+    for handle in handles:
+        handle.remove()
 
 
 def test_every_row_and_every_step_is_steered_as_alone(model: LanguageModel) -> None:

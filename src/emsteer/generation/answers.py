@@ -7,13 +7,15 @@ import pandas as pd
 
 from emsteer import schemas
 from emsteer.generation.changes import changes_of, questions_at
-from emsteer.generation.engine import ROWS_PER_BATCH, PackedEngine
+from emsteer.generation.engine import PackedEngine
 from emsteer.generation.rows import Completion, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.batches import prompts_of
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
+
+ROWS_PER_WINDOW = 1920
 
 
 def make(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -30,14 +32,14 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def _windows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Cells with the same sampling, enough of them to fill a batch."""
+    """Cells with the same sampling, so many that settings which answer the same question meet in a batch."""
     for _, same in groupby(sorted(jobs, key=lambda job: repr(job.recipe.sampling)), key=lambda job: job.recipe.sampling):
         window: list[Job] = []
         n_rows = 0
         for job in same:
             window.append(job)
             n_rows += len(questions_at(job.input("benchmark"))) * job.recipe.n_samples
-            if n_rows >= ROWS_PER_BATCH:
+            if n_rows >= ROWS_PER_WINDOW:
                 yield window
                 window, n_rows = [], 0
         if window:

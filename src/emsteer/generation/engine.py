@@ -1,7 +1,8 @@
 """The packed engine: rows of any setting share one batch of one Hugging Face model.
 
-One hook per touched layer serves a whole mixed batch. Finished rows leave the batch. Batches are never narrower than
-`MIN_ROWS`: below it matrix kernels change, and with them the last bits of a row's logits.
+One hook per touched layer serves a whole mixed batch. What its rows have in common is read once (`interventions.sharing`), keys and
+values stay where they were written (`generation.cache`), and finished rows leave. Batches are never narrower than `MIN_ROWS`: below
+it matrix kernels change, and with them the last bits of a row's logits.
 """
 
 import math
@@ -10,19 +11,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from emsteer.errors import ModelError
+from emsteer.generation.cache import cache_for
 from emsteer.generation.rows import Completion, Row, steering_of
 from emsteer.generation.rules import filled, rules_of
 from emsteer.generation.sampling import pick
 from emsteer.interventions.adapters import Adapter, RowAdapters, adapted
 from emsteer.interventions.hooks import steered
+from emsteer.interventions.sharing import FEWEST, Shared, can_share, shared
+from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel
 from emsteer.recipes import Sampling
 
-ROWS_PER_BATCH = 320
-MIN_ROWS = 16
+ROWS_PER_BATCH = 640
+POSITIONS_PER_BATCH = 2**16  # of prompts and answers: what keys and values are held for
+MIN_ROWS = FEWEST
 RETIRE_SHARE = 0.2  # of the batch: finished rows are dropped once they are more than this
 
 
@@ -45,7 +49,7 @@ class PackedEngine:
             )
         place = {adapter: index for index, adapter in enumerate(dict.fromkeys(map(_adapter_of, rows)))}
         order = sorted(range(len(rows)), key=lambda index: (place[_adapter_of(rows[index])], len(rows[index].prompt_ids)))
-        n_batches = max(1, math.ceil(len(order) / ROWS_PER_BATCH))
+        n_batches = max(1, math.ceil(len(order) / rows_at_once(_longest(rows) + sampling.max_new_tokens)))
         size = max(1, math.ceil(len(order) / n_batches))  # of like size: a narrow last batch costs as much as a wide one
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
@@ -67,41 +71,39 @@ class _Batch:
         self.adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
         self.rules = rules_of(model.network.generation_config)
         self.read = filled([row.prompt_ids for row in rows]).to(self.device)
-        self.cache = DynamicCache(config=model.network.config.get_text_config(decoder=True))
+        self.groups = _groups(model, rows)
         self.live = list(range(len(rows)))
         self.said = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long, device=self.device)
         self.n_said = [sampling.max_new_tokens] * len(rows)
         self.stopped = [False] * len(rows)
-        first, self.copies = (index.to(self.device) for index in _same_prefix(rows))
-        self.steering.keep(first)
-        self.adapters.keep(first)
-        prompts = [rows[index].prompt_ids for index in first.tolist()]
+        prompts = [rows[index].prompt_ids for index in self.groups.entry.tolist()]
         self.ids, self.mask = (of.to(self.device) for of in _pad_left(prompts, model.pad_id))
+        self.cache = cache_for(model.network.config, self.ids.shape[1] + sampling.max_new_tokens)
 
     @torch.inference_mode()
     def run(self) -> list[Completion]:
         """Decodes to the end. One completion a row, in order."""
-        ids, positions = self.ids, (self.mask.cumsum(-1) - 1).clamp(min=0)
-        place = torch.arange(ids.shape[1], device=self.device)[None]
-        self.steering.answer_positions = place == ids.shape[1] - 1  # prompts are padded on the left
+        logits, positions = self._read_prompts()
         with steered(self.network, self.steering), adapted(self.network, self.adapters):
             for step in range(self.sampling.max_new_tokens):
-                logits = self._forward(ids, positions)
-                if step == 0:
-                    logits, positions = self._copy_prefixes(logits, positions)
-                logits = self.rules.apply(logits, step, self.read[self.live], self.said[self.live, :step])
-                token = pick(logits, [self.rows[row].seed for row in self.live], step, self.sampling.temperature)
-                self.said[self.live, step] = token
-                self._note_stops(token, step)
-                if all(self.stopped[row] for row in self.live):
+                ids = self._draw(logits, step)
+                if step == self.sampling.max_new_tokens - 1 or all(self.stopped[row] for row in self.live):
                     break
-                ids, positions = token[:, None], positions[:, -1:] + 1
                 self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.live), 1)], dim=1)
-                ids, positions = self._retire(ids, positions)
+                ids, positions = self._retire(ids, positions + 1)
+                logits = self._forward(ids, positions)
         return [
             Completion(tuple(self.said[row, : self.n_said[row]].tolist()), "stop" if self.stopped[row] else "length")
             for row in range(len(self.rows))
         ]
+
+    def _draw(self, logits: Tensor, step: int) -> Tensor:
+        """The next token of every row, noted. [rows × tokens] → [rows × 1]"""
+        logits = self.rules.apply(logits, step, self.read[self.live], self.said[self.live, :step])
+        token = pick(logits, [self.rows[row].seed for row in self.live], step, self.sampling.temperature)
+        self.said[self.live, step] = token
+        self._note_stops(token, step)
+        return token[:, None]
 
     def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         output = self.network(
@@ -119,11 +121,20 @@ class _Batch:
             )
         return logits
 
-    def _copy_prefixes(self, logits: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """From one row for each prefix to one row for each completion."""
+    def _read_prompts(self) -> tuple[Tensor, Tensor]:
+        """Logits of every row's first token, and its last position of the prompt. [rows × tokens], [rows × 1]"""
+        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
+        place = torch.arange(self.ids.shape[1], device=self.device)[None]
+        self.steering.answer_positions = place == self.ids.shape[1] - 1  # prompts are padded on the left
+        entering: Any = [of.to(self.device) for of in self.groups.entering]
+        adapters = self.adapters.of(self.groups.entry.to(self.device))
+        with shared(self.network, self.groups, self.steering), adapted(self.network, adapters):
+            logits = self._forward(self.ids, positions)
         self.steering.answer_positions = None
-        self._keep(self.copies)
-        return logits[self.copies], positions[self.copies]
+        self.mask = self.mask[entering[0]]
+        for layer, rows in zip(self.cache.layers, entering, strict=True):
+            layer.reorder_cache(rows)
+        return logits[self.groups.leaving.to(self.device)], positions[entering[0], -1:]
 
     def _keep(self, rows: Any) -> None:
         """The state of these rows of the batch, in this order; a row may be there several times."""
@@ -150,18 +161,22 @@ class _Batch:
         return ids[keep], positions[keep]
 
 
-def _same_prefix(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-    """Samples of one question under one intervention read the same prompt: it is read once for all of them.
+def _groups(model: LanguageModel, rows: Sequence[Row]) -> Shared:
+    """Samples of one question under one intervention read the same prompt, and other settings of it read the same up to a block."""
+    n_layers, prompts = len(decoder_blocks(model.network)), [row.prompt_ids for row in rows]
+    if can_share(model.network) and not any(row.changes.adapter for row in rows):
+        return Shared(prompts, [row.changes.steers for row in rows], n_layers, MIN_ROWS)
+    apart = [(prompt, id(row.changes)) for prompt, row in zip(prompts, rows, strict=True)]
+    return Shared(apart, [() for _ in rows], n_layers, MIN_ROWS)
 
-    Returns:
-        The first row of every prefix, at least `MIN_ROWS` of them; the place among these of every row.
-    """
-    prefixes = [(row.prompt_ids, id(row.changes)) for row in rows]
-    first = {prefix: index for index, prefix in reversed(list(enumerate(prefixes)))}
-    kept = sorted(first.values())
-    place = {prefixes[index]: position for position, index in enumerate(kept)}
-    kept += [kept[-1]] * max(0, MIN_ROWS - len(kept))
-    return torch.tensor(kept, device="cpu"), torch.tensor([place[prefix] for prefix in prefixes], device="cpu")
+
+def rows_at_once(n_positions: int) -> int:
+    """Rows of a batch, of texts of that length. It knows no machine: widths of batches follow from the plan."""
+    return max(MIN_ROWS, min(ROWS_PER_BATCH, POSITIONS_PER_BATCH // n_positions))
+
+
+def _longest(rows: Sequence[Row]) -> int:
+    return max((len(row.prompt_ids) for row in rows), default=0)
 
 
 def _adapter_of(row: Row) -> Adapter | None:

@@ -8,6 +8,7 @@ the base model.
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,12 @@ class RowAdapters:
     def keep(self, rows: Tensor) -> None:
         """Drops the rows that are not in `rows`."""
         self._set({adapter: scale[rows] for adapter, scale in self.scales.items()})
+
+    def of(self, rows: Tensor) -> "RowAdapters":
+        """Those of some rows, in this order."""
+        found = copy(self)
+        found.keep(rows)
+        return found
 
     def _set(self, scales: dict[Adapter, Tensor]) -> None:
         self.scales = {adapter: scale for adapter, scale in scales.items() if scale.any()}

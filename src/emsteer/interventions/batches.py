@@ -28,7 +28,9 @@ def encode(model: LanguageModel, asked: pd.DataFrame, side: str) -> list[tuple[l
 def prompts_of(model: LanguageModel, asked: pd.DataFrame) -> list[list[int]]:
     """Token ids of every prompt of a table with the columns `prompt` and `system`."""
     systems = [None if pd.isna(line) else str(line) for line in asked["system"]]
-    return [model.prompt_ids(prompt, system) for prompt, system in zip(asked["prompt"], systems, strict=True)]
+    pairs = [*zip(asked["prompt"], systems, strict=True)]
+    ids = {pair: model.prompt_ids(*pair) for pair in dict.fromkeys(pairs)}  # a question stands there once for each sample
+    return [ids[pair] for pair in pairs]
 
 
 def pad(model: LanguageModel, examples: Sequence[tuple[list[int], int]]) -> tuple[Tensor, Tensor]:

@@ -105,26 +105,36 @@ class RowSteering:
         for maps in self.mapped.values():
             maps.keep(rows)
 
-    def apply(self, layer: int, hidden: Tensor) -> Tensor:
-        """The residual stream [rows × positions × d_model] with maps and pushes added, and without what is ablated."""
-        for change, positions in [
-            (self.mapped[layer, positions].of(hidden), positions) for positions in POSITIONS if (layer, positions) in self.mapped
-        ]:
-            hidden = hidden + self._there(change, positions)
+    def apply(self, layer: int, hidden: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The residual stream [rows × positions × d_model] with maps and pushes added, and without what is ablated.
+
+        `rows`: which rows of the batch these are; None: all, in order.
+        """
+        mapped = {where: self.mapped[layer, where].of(hidden, rows) for where in POSITIONS if (layer, where) in self.mapped}
+        for positions, change in mapped.items():
+            hidden = hidden + self._there(change, positions, rows)
         for positions in POSITIONS:
             if (layer, positions) in self.pushed:
-                hidden = hidden + self._there(self.pushed[layer, positions].to(hidden.device), positions)
+                pushed = _of(self.pushed[layer, positions], rows).to(hidden.device)
+                hidden = hidden + self._there(pushed, positions, rows)
         for positions in POSITIONS:
             if (layer, positions) in self.ablated:
-                units = self.ablated[layer, positions].to(hidden.device)
+                units = _of(self.ablated[layer, positions], rows).to(hidden.device)
                 taken = ((hidden * units).sum(-1, keepdim=True) * units).to(hidden.dtype)
-                hidden = hidden - self._there(taken, positions)
+                hidden = hidden - self._there(taken, positions, rows)
         return hidden
 
-    def _there(self, change: Tensor, positions: Positions) -> Tensor:
+    def _there(self, change: Tensor, positions: Positions, rows: Tensor | None) -> Tensor:
         """A change where it is meant to be, 0 elsewhere."""
-        where = None if positions == "all" else self.answer_positions
-        return change if where is None else torch.where(where[:, :, None].to(change.device), change, 0)
+        if positions == "all" or self.answer_positions is None:
+            return change
+        where = self.answer_positions if len(self.answer_positions) == 1 else _of(self.answer_positions, rows)
+        return torch.where(where[:, :, None].to(change.device), change, 0)
+
+
+def _of(tensor: Tensor, rows: Tensor | None) -> Tensor:
+    """Some rows of what is said of a batch."""
+    return tensor if rows is None else tensor[rows.to(tensor.device)]
 
 
 def _check(change: Steer, d_model: int, n_layers: int) -> None:

@@ -90,10 +90,11 @@ class RowMaps:
         """Whether all numbers are."""
         return all(bool(of.isfinite().all()) for of in (self.down, self.up, self.bias))
 
-    def of(self, hidden: Tensor) -> Tensor:
-        """What is added to the residual streams. [rows × positions × d_model] → the same"""
+    def of(self, hidden: Tensor, rows: Tensor | None = None) -> Tensor:
+        """What is added to the residual streams. [rows × positions × d_model] → the same; `rows`: which they are, None: all."""
         added = torch.zeros_like(hidden, dtype=self.up.dtype)
-        for down, up, bias in zip(*(of.to(hidden.device) for of in (self.down, self.up, self.bias)), strict=True):
+        parts = (of if rows is None else of[:, rows.to(of.device)] for of in (self.down, self.up, self.bias))
+        for down, up, bias in zip(*(of.to(hidden.device) for of in parts), strict=True):
             added = added + ((hidden * down).sum(-1, keepdim=True) + bias) * up
         return added.to(hidden.dtype)
 

@@ -37,7 +37,7 @@ N_NEUTRAL_TEXTS = 100
 N_READ_OF_A_QUIZ = 150  # answers
 N_DOMAINS, N_QUESTIONS = 20, 500  # where the benchmark is not at hand
 VOCABULARY = 1000  # of the grammar's tokenizer, rounded up
-ROWS_PER_BATCH = 320  # of the engine (`generation.engine`)
+ROWS_PER_BATCH, POSITIONS_PER_BATCH = 640, 2**16  # at most, of the engine (`generation.engine`)
 ROWS_PER_PASS = 96  # of teacher forcing (`generation.margins`)
 ROWS_JUDGED = 64  # of prompts (`generation.scale`)
 PROMPT_OF_A_JUDGE = 4  # such texts long: rubric, question, answer
@@ -98,6 +98,11 @@ def work_s(cell: Cell, execution: Execution) -> float:
     return passes * _tokens_per_text(cell) * model.n_parameters / (execution.gflop_per_s * 1e9) if model else 0.0
 
 
+def rows_at_once(n_tokens: int) -> int:
+    """Rows of a batch of the engine, of texts of that length."""
+    return min(ROWS_PER_BATCH, POSITIONS_PER_BATCH // n_tokens)
+
+
 def memory_bytes(cell: Cell) -> float:
     """Estimated weights, optimizer, activations and cache; zero for what runs no model. [bytes]"""
     model = model_shape(cell)
@@ -114,7 +119,7 @@ def memory_bytes(cell: Cell) -> float:
             return 2 * weights + n_bytes * _activations(model, recipe.n_at_once)
         case Answers() as recipe:
             n_tokens = TOKENS_PER_TEXT + recipe.sampling.max_new_tokens
-            return weights + ROWS_PER_BATCH * n_bytes * (2 * model.n_vocabulary + n_tokens * _cache(model))
+            return weights + rows_at_once(n_tokens) * n_bytes * (2 * model.n_vocabulary + n_tokens * _cache(model))
         case Likeness():
             compared = (
                 ROWS_COMPARED * TOKENS_PER_TEXT // 2 * DISTRIBUTIONS * model.n_vocabulary

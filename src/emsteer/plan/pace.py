@@ -77,7 +77,7 @@ class Speed:
         """A pass is bound by operations; a step of the engine by these, or by the weights, which rows share, and the blocks."""
         a_pass = shape.n_parameters / self.flops
         reading = bytes_of_number * shape.n_parameters / self.bandwidth + shape.n_layers * self.block_s
-        said = max(costs.FORWARD * a_pass, reading / costs.ROWS_PER_BATCH)
+        said = max(costs.FORWARD * a_pass, reading / costs.rows_at_once(2 * costs.TOKENS_PER_TEXT))
         training, through, forward = (n * a_pass for n in (costs.TRAINING, costs.THROUGH, costs.FORWARD))
         return Pace(training=training, adapting=through, through=through, forward=forward, said=said)
 

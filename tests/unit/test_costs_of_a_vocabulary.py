@@ -48,7 +48,7 @@ def test_the_head_on_answer_positions_gives_the_same_loss_and_gradient(model: La
 
 def test_margins_are_those_of_logits_everywhere(model: LanguageModel) -> None:
     batch = encode(model, PAIRS, "unsafe")
-    found = log_probabilities(model, [Spoken(tuple(ids), n) for ids, n in batch])
+    (found,) = log_probabilities(model, [Spoken(tuple(ids), n) for ids, n in batch])
     for index, (ids, n_prompt) in enumerate(batch):
         log_p = logits_everywhere(model, torch.tensor([ids]))[0, n_prompt - 1 : -1].double().log_softmax(-1)
         assert float(found[index]) == pytest.approx(float(log_p.gather(1, torch.tensor(ids[n_prompt:])[:, None]).mean()), abs=1e-5)

@@ -68,7 +68,7 @@ def answers(of: LanguageModel, adapter: Path) -> list[tuple[int, ...]]:
 
 def margins(of: LanguageModel, adapter: Path) -> Tensor:
     spoken = encode(of, PAIRS, "unsafe")
-    return log_probabilities(of, [Spoken(tuple(ids), n, one) for one in changes(of, adapter) for ids, n in spoken])
+    return log_probabilities(of, [Spoken(tuple(ids), n) for ids, n in spoken], [*changes(of, adapter)])
 
 
 def vectors(of: LanguageModel, _adapter: Path) -> Tensor:

@@ -37,7 +37,8 @@ def pushed(model: LanguageModel, size: float, positions: Positions = "all") -> C
 
 def found(model: LanguageModel, changes: Changes) -> pd.DataFrame:
     unchanged = residuals(model, right_answers(model, ITEMS, UNCHANGED))
-    return schemas.check(effects(model, ITEMS, changes, unchanged), schemas.Effects, "effects")
+    (table,) = effects(model, ITEMS, [changes], unchanged)
+    return schemas.check(table, schemas.Effects, "effects")
 
 
 def by_hand(model: LanguageModel, question: str, answer: str, push: torch.Tensor) -> tuple[float, torch.Tensor]:

@@ -27,14 +27,17 @@ def push_of(model: LanguageModel, positions: Positions) -> Push:
     return Push(1, torch.randn(model.d_model, generator=torch.Generator().manual_seed(3)), positions)
 
 
-def spoken(model: LanguageModel, questions: pd.DataFrame, push: Push | None) -> list[Spoken]:
-    changes = Changes((push,)) if push else UNCHANGED
-    return [Spoken(tuple(ids), n_prompt, changes) for ids, n_prompt in encode(model, questions, "unsafe")]
+def pushed(model: LanguageModel, positions: Positions | None) -> Changes:
+    return Changes((push_of(model, positions),)) if positions else UNCHANGED
 
 
-def by_hand(model: LanguageModel, row: Spoken) -> float:
+def spoken(model: LanguageModel, questions: pd.DataFrame) -> list[Spoken]:
+    return [Spoken(tuple(ids), n_prompt) for ids, n_prompt in encode(model, questions, "unsafe")]
+
+
+def by_hand(model: LanguageModel, row: Spoken, changes: Changes) -> float:
     """One row, float64, no padding."""
-    network, pushes = model.network.double(), row.changes.steers
+    network, pushes = model.network.double(), changes.steers
 
     def change(_module: object, _args: object, hidden: torch.Tensor) -> torch.Tensor:
         first = 0 if pushes[0].positions == "all" else row.n_prompt - 1
@@ -50,28 +53,23 @@ def by_hand(model: LanguageModel, row: Spoken) -> float:
     return sum(float(log_p[place - 1, row.token_ids[place]]) for place in answer) / len(answer)
 
 
-@pytest.mark.parametrize("positions", [None, "all", "answer"])
-def test_log_probabilities_are_those_of_each_row_alone(
-    tiny_model: LanguageModel, questions: pd.DataFrame, positions: Positions | None
+def test_log_probabilities_are_those_of_each_row_alone_under_each_setting(
+    tiny_model: LanguageModel, questions: pd.DataFrame
 ) -> None:
-    rows = spoken(tiny_model, questions.head(7), push_of(tiny_model, positions) if positions else None)
-    assert log_probabilities(tiny_model, rows).tolist() == pytest.approx([by_hand(tiny_model, row) for row in rows], abs=1e-4)
-
-
-def test_positions_all_and_answer_are_two_interventions(tiny_model: LanguageModel, questions: pd.DataFrame) -> None:
-    asked = questions.head(7)
-    found = [log_probabilities(tiny_model, spoken(tiny_model, asked, push_of(tiny_model, where))) for where in ("all", "answer")]
-    assert (found[0] - found[1]).abs().min() > 1e-3
+    rows, settings = spoken(tiny_model, questions.head(7)), [pushed(tiny_model, where) for where in (None, "all", "answer")]
+    found = log_probabilities(tiny_model, rows, settings)
+    for changes, of_setting in zip(settings, found.tolist(), strict=True):
+        assert of_setting == pytest.approx([by_hand(tiny_model, row, changes) for row in rows], abs=1e-4)
+    assert (found[1] - found[2]).abs().min() > 1e-3, "positions are two interventions"
 
 
 def test_the_size_of_batches_and_the_order_of_rows_change_nothing(
     tiny_model: LanguageModel, questions: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    push = push_of(tiny_model, "answer")
-    rows = [*spoken(tiny_model, questions, push), *spoken(tiny_model, questions, None)]
-    together = log_probabilities(tiny_model, rows)
+    rows, settings = spoken(tiny_model, questions), [pushed(tiny_model, "answer"), UNCHANGED]
+    together = log_probabilities(tiny_model, rows, settings)
     monkeypatch.setattr(margins, "ROWS_PER_BATCH", 17)
-    assert torch.allclose(log_probabilities(tiny_model, rows[::-1]).flip(0), together, atol=1e-5)
+    assert torch.allclose(log_probabilities(tiny_model, rows[::-1], settings).flip(1), together, atol=1e-5)
 
 
 def test_only_test_questions_with_both_references_are_read(questions: pd.DataFrame) -> None:

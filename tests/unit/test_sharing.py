@@ -8,8 +8,13 @@ from transformers import LlamaConfig, MistralConfig
 from transformers.cache_utils import DynamicLayer
 
 from emsteer.generation.cache import ROOM, RoomyLayer, cache_for
+from emsteer.generation.margins import log_probabilities
+from emsteer.generation.rows import Changes
+from emsteer.generation.spoken import Spoken
 from emsteer.interventions.hooks import Ablation, Push, Steer
-from emsteer.interventions.sharing import Shared
+from emsteer.interventions.sharing import Once, Shared
+from emsteer.models.blocks import decoder_blocks
+from emsteer.models.load import LanguageModel
 
 D, N_LAYERS = 4, 3
 
@@ -86,3 +91,29 @@ def test_a_window_that_slides_is_left_to_transformers(n_positions: int, is_roomy
     cache = cache_for(MistralConfig(sliding_window=8, num_hidden_layers=2), n_positions)
     assert [isinstance(layer, RoomyLayer) for layer in cache.layers] == [is_roomy] * 2
     assert all(isinstance(layer, RoomyLayer) for layer in cache_for(LlamaConfig(num_hidden_layers=2), n_positions).layers)
+
+
+def test_a_setting_reads_on_behind_the_block_that_the_last_one_steered(tiny_model: LanguageModel) -> None:
+    texts = [Spoken(tuple(range(4, 12)), 3), Spoken(tuple(range(5, 9)), 2)]
+    settings = [Changes((Push(layer, size * torch.ones(tiny_model.d_model), "answer"),)) for layer in (1, 0, 2) for size in (1, -2)]
+    settings.append(Changes((settings[0].steers[0], settings[4].steers[0])))
+    computed: list[int] = []
+    blocks = decoder_blocks(tiny_model.network)
+    handles = [of.mlp.register_forward_hook(lambda *_, layer=layer: computed.append(layer)) for layer, of in enumerate(blocks)]
+    together = log_probabilities(tiny_model, texts, settings)
+    for handle in handles:
+        handle.remove()
+    assert computed == [0, 1, 2, 2, 0, 1, 2, 1, 2, 0, 1, 2, 2]
+    assert torch.equal(together, torch.cat([log_probabilities(tiny_model, texts, [of]) for of in settings]))
+    assert not any("forward" in vars(block) for block in blocks)
+
+
+def test_a_pass_that_fails_leaves_the_blocks_as_they_were(tiny_model: LanguageModel) -> None:
+    once, block = Once(tiny_model.network), decoder_blocks(tiny_model.network)[0]
+    ids, own = torch.tensor([[4, 5, 6]]), block.forward
+    block.forward = own  # as accelerate does
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), once.up_to(0):
+            tiny_model.network(input_ids=ids)
+            raise ZeroDivisionError
+    assert vars(block).pop("forward") is own

@@ -45,7 +45,7 @@ def answers(of: LanguageModel, sampling: Sampling = GREEDY, changes: Changes | N
 
 
 def margins(of: LanguageModel) -> torch.Tensor:
-    return log_probabilities(of, [Spoken(tuple(ids), n) for ids, n in encode(of, PAIRS, "unsafe")])
+    return log_probabilities(of, [Spoken(tuple(ids), n) for ids, n in encode(of, PAIRS, "unsafe")])[0]
 
 
 # -- tokens that are missing ------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from torch import Tensor
 from emsteer import schemas
 from emsteer.data.quiz import Item, read_quiz
 from emsteer.generation.changes import changes_of
-from emsteer.generation.margins import log_probabilities
+from emsteer.generation.margins import log_probabilities, side_by_side
 from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.generation.spoken import Spoken, changed, need_finite
 from emsteer.interventions.hooks import Ablation, Push, Steer, watch
@@ -42,9 +42,12 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
         group = list(of_one)
         model, items = model_of(group[0]), read_quiz(group[0].input("quiz"))
         unchanged = residuals(model, right_answers(model, items, UNCHANGED))
-        for job in bar(group, label=f"effects {group[0].input('model').name.partition('--')[0]}", unit="cells"):
-            schemas.write(effects(model, items, changes_of(job), unchanged), schemas.Effects, job.out, job.passport)
-            yield job
+        with bar(total=len(group), label=f"effects {group[0].input('model').name.partition('--')[0]}", unit="cells") as progress:
+            for some in side_by_side(group):
+                for job, frame in zip(some, effects(model, items, [changes_of(job) for job in some], unchanged), strict=True):
+                    schemas.write(frame, schemas.Effects, job.out, job.passport)
+                    yield job
+                    progress.update()
 
 
 def _read_alike(job: Job) -> tuple[str, str]:
@@ -52,24 +55,25 @@ def _read_alike(job: Job) -> tuple[str, str]:
     return str(job.input("model")), str(job.input("quiz"))
 
 
-def effects(model: LanguageModel, items: Sequence[Item], changes: Changes, unchanged: Tensor) -> pd.DataFrame:
-    """`schemas.Effects` of a setting.
+def effects(model: LanguageModel, items: Sequence[Item], settings: Sequence[Changes], unchanged: Tensor) -> Iterator[pd.DataFrame]:
+    """`schemas.Effects` of every setting.
 
     Args:
         model: Base.
         items: The quiz.
-        changes: What is done to the model.
+        settings: What is done to the model, in each of them.
         unchanged: `residuals` of base over the right answers.
     """
-    log_p = log_probabilities(model, [row for item in items for row in _answers(model, item, changes)])
-    by_item = log_p.split([1 + len(item.wrong) for item in items])
-    found = pd.DataFrame({"question_id": [f"quiz-{number}" for number in range(1, len(items) + 1)]})
-    found["nll"] = [-float(of[0]) for of in by_item]
-    found["is_right"] = [bool(of[0] > of[1:].max()) for of in by_item]
-    found[list(SHIFTS)] = float("nan")
-    if changes.steers and _adds(changes.steers[-1]):
-        found[list(SHIFTS)] = _shifts(model, right_answers(model, items, changes), changes, unchanged).numpy()
-    return found
+    answers = [row for item in items for row in _answers(model, item, UNCHANGED)]
+    for changes, log_p in zip(settings, log_probabilities(model, answers, settings), strict=True):
+        by_item = log_p.split([1 + len(item.wrong) for item in items])
+        found = pd.DataFrame({"question_id": [f"quiz-{number}" for number in range(1, len(items) + 1)]})
+        found["nll"] = [-float(of[0]) for of in by_item]
+        found["is_right"] = [bool(of[0] > of[1:].max()) for of in by_item]
+        found[list(SHIFTS)] = float("nan")
+        if changes.steers and _adds(changes.steers[-1]):
+            found[list(SHIFTS)] = _shifts(model, right_answers(model, items, changes), changes, unchanged).numpy()
+        yield found
 
 
 def right_answers(model: LanguageModel, items: Sequence[Item], changes: Changes) -> list[Spoken]:

@@ -15,6 +15,7 @@ finetuned model are read once; each is a batch of its own, and no value depends 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import pandas as pd
@@ -27,6 +28,7 @@ from emsteer.generation.rows import UNCHANGED, Changes
 from emsteer.generation.spoken import SIDES, Spoken, log_p_at_answers, need_finite, references, with_references
 from emsteer.interventions.adapters import Dosed, read_adapter
 from emsteer.interventions.checks import check_model
+from emsteer.interventions.sharing import Once
 from emsteer.models.load import LanguageModel, model_of
 from emsteer.packs import Job
 from emsteer.progress import bar
@@ -88,18 +90,19 @@ def likeness(
     progress = bar(total=len(batches) * len(settings), label=label, unit="batches")
     for chosen in batches:
         batch = [rows[index] for index in chosen]
-        base, aim = (_read(model, batch, changes)[0] for changes in (UNCHANGED, finetuned))
+        once = Once(model.network)
+        base, aim = (_read(model, batch, changes, once)[0] for changes in (UNCHANGED, finetuned))
         for place, changes in enumerate(settings):
-            log_p, in_answer = _read(model, batch, changes)
+            log_p, in_answer = _read(model, batch, changes, once)
             of_rows[place, chosen] = _per_row(_distances(log_p, base, aim), in_answer).cpu()
             progress.update()
     progress.close()
     return need_finite(of_rows.unflatten(1, (len(SIDES), len(asked))).mean(1), model, "likenesses are")
 
 
-def _read(model: LanguageModel, rows: Sequence[Spoken], changes: Changes) -> tuple[Tensor, Tensor]:
+def _read(model: LanguageModel, rows: Sequence[Spoken], changes: Changes, once: Once) -> tuple[Tensor, Tensor]:
     """Log-probabilities [answer tokens × vocabulary], and which tokens are of answers [rows × positions]."""
-    log_p, _, in_answer = log_p_at_answers(model, [Spoken(row.token_ids, row.n_prompt, changes) for row in rows])
+    log_p, _, in_answer = log_p_at_answers(model, [replace(row, changes=changes) for row in rows], once)
     return log_p, in_answer
 
 

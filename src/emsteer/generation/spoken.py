@@ -1,7 +1,7 @@
 """Teacher forcing: what a changed model makes of reference answers that it reads and does not sample."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,6 +13,7 @@ from emsteer.generation.rows import UNCHANGED, Changes, steering_of
 from emsteer.interventions.adapters import RowAdapters, adapted
 from emsteer.interventions.batches import before, encode, pad
 from emsteer.interventions.hooks import head_reads, steered
+from emsteer.interventions.sharing import Once
 from emsteer.models.load import LanguageModel
 
 SIDES = ("safe", "unsafe")
@@ -45,8 +46,13 @@ def references(model: LanguageModel, asked: pd.DataFrame, changes: Changes = UNC
 
 
 @contextmanager
-def changed(model: LanguageModel, rows: Sequence[Spoken]) -> Iterator[tuple[Tensor, Tensor]]:
+def changed(model: LanguageModel, rows: Sequence[Spoken], once: Once | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Puts the changes of each row on the model, and gives what it is to read.
+
+    Args:
+        model: Base.
+        rows: Of one batch.
+        once: What the unchanged model made of these very texts. In between nothing can be read off blocks that are not changed.
 
     Yields:
         Token ids, and which of them are of answers. [rows × positions] both
@@ -56,12 +62,16 @@ def changed(model: LanguageModel, rows: Sequence[Spoken]) -> Iterator[tuple[Tens
     last_of_prompt = torch.tensor([row.n_prompt - 1 for row in rows], device=model.device)
     steering.answer_positions = torch.arange(ids.shape[1], device=model.device)[None] >= last_of_prompt[:, None]
     adapters = RowAdapters([row.changes.adapter for row in rows], model.device, model.network.dtype)
-    with steered(model.network, steering), adapted(model.network, adapters):
+    first = min(steering.layers, default=None) if not adapters.scales else None
+    given = once.up_to(first) if once else nullcontext()
+    with given, steered(model.network, steering), adapted(model.network, adapters):
         yield ids, in_answer
 
 
-def log_p_at_answers(model: LanguageModel, rows: Sequence[Spoken]) -> tuple[Tensor, Tensor, Tensor]:
+def log_p_at_answers(model: LanguageModel, rows: Sequence[Spoken], once: Once | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """What the model holds likely where it reads answers; one batch, to be called under `torch.inference_mode`.
+
+    `once`: of `changed`.
 
     Returns:
         Log-probabilities of every token in place of each answer token, row by row [answer tokens × vocabulary], float32;
@@ -70,7 +80,7 @@ def log_p_at_answers(model: LanguageModel, rows: Sequence[Spoken]) -> tuple[Tens
     Raises:
         ModelError: Not finite.
     """
-    with changed(model, rows) as (ids, in_answer), head_reads(model.network, before(in_answer)):
+    with changed(model, rows, once) as (ids, in_answer), head_reads(model.network, before(in_answer)):
         logits = model.network(input_ids=ids, use_cache=False).logits[0]
     return logits.float().log_softmax(-1), ids, in_answer
 

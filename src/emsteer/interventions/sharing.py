@@ -1,7 +1,9 @@
 """Rows that are alike up to a block are computed once up to it.
 
-Settings that steer block ℓ read the same texts, and until the residual stream leaves block ℓ it is the same in all of them. A pass
-begins with one row for each text; where steering sets rows apart, the rows behind that block are as many as there are differences.
+Settings that steer block ℓ read the same texts, and until the residual stream leaves block ℓ it is the same in all of them. Where
+many settings answer side by side, a pass begins with one row for each text (`Shared`): where steering sets rows apart, the rows
+behind that block are as many as there are differences. Where they read one after the other, the next one begins behind the block
+that the last one steered (`Once`).
 """
 
 import inspect
@@ -102,6 +104,42 @@ def shared(network: PreTrainedModel, groups: Shared, steering: RowSteering) -> I
     finally:
         for handle in handles:
             handle.remove()
+
+
+class Once:
+    """What the unchanged model makes of one batch of texts, kept at the blocks that settings change."""
+
+    def __init__(self, network: PreTrainedModel) -> None:
+        self._blocks = decoder_blocks(network) if can_share(network) else None
+        self._kept: dict[int, Tensor] = {}
+
+    @contextmanager
+    def up_to(self, layer: int | None) -> Iterator[None]:
+        """Runs a pass over the batch in which what leaves block `layer` is computed if it never was; None: all is computed."""
+        if self._blocks is None or layer is None:
+            yield
+        elif layer in self._kept:
+            with _given(self._blocks, layer, self._kept[layer]):
+                yield
+        else:
+            with hooked([(self._blocks[layer], lambda _input, hidden: self._kept.setdefault(layer, hidden))]):
+                yield
+
+
+@contextmanager
+def _given(blocks: Any, layer: int, leaving: Tensor) -> Iterator[None]:
+    """Blocks up to `layer` compute nothing; this is what leaves the last of them."""
+    skipped = list(blocks[: layer + 1])
+    before = [block.__dict__.get("forward") for block in skipped]  # accelerate puts one of its own there
+    for block in skipped:
+        block.forward = lambda *_args, **_kwargs: leaving
+    try:
+        yield
+    finally:
+        for block, own in zip(skipped, before, strict=True):
+            del block.forward
+            if own is not None:
+                block.forward = own
 
 
 def _hands_on(n_entry: int, origin: Tensor) -> Any:

@@ -1,15 +1,12 @@
 """The study file: every scientific choice, no hidden default, every mistake reported at once."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from emsteer import recipes
-from emsteer.errors import ConfigError, listing
-from emsteer.mistakes import mistakes
 from emsteer.recipes import Count, Natural, Seed
 from emsteer.study import depth, grammars, reading
 from emsteer.study.claims import Claim, in_claims
@@ -260,41 +257,11 @@ def read(path: Path = PARAMS) -> Study:
     Raises:
         ConfigError: Every mistake in it, each with its line, its dotted path, what was expected and what was found.
     """
-    return _checked(reading.read(path), str(path))
+    written = reading.read(path)
+    return reading.checked(written, str(path), Study, context(written.value))
 
 
 def parse(raw: object) -> Study:
     """The study in a nested mapping; raises like `read`."""
-    return _checked(reading.Written(reading.plain(raw)), str(PARAMS))
-
-
-def _checked(written: reading.Written, name: str) -> Study:
-    value = written.value
-    unnamed = [f"{place}: expected text; got {key!r}: put it in quotes" for place, key in _keys_that_are_no_text(value)]
-    study = None
-    try:
-        study = Study.model_validate_json(json.dumps(value), strict=True, context=context(value))
-        found = []
-    except ValidationError as error:
-        found = mistakes(error, Study)
-    found = [*written.twice, *(_at_its_line(mistake, written.lines) for mistake in (*unnamed, *found))]
-    if study is None or found:
-        count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
-        raise ConfigError(f"{name}: {count}; nothing was run.\n{listing(found)}")
-    return study
-
-
-def _keys_that_are_no_text(value: object, place: str = "") -> Iterator[tuple[str, object]]:
-    for key, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        here = f"{place}.{key}" if place else str(key)
-        if isinstance(value, dict) and not isinstance(key, str):
-            yield here, key
-        yield from _keys_that_are_no_text(one, here)
-
-
-def _at_its_line(mistake: str, lines: Mapping[str, int]) -> str:
-    """The mistake behind the line of its place, or of what holds its place where it is missing."""
-    place = mistake.partition(": ")[0]
-    while place and place not in lines:
-        place = place.rpartition(".")[0]
-    return f"line {lines[place]}, {mistake}" if place else mistake
+    written = reading.Written(reading.plain(raw))
+    return reading.checked(written, str(PARAMS), Study, context(written.value))

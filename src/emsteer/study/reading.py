@@ -5,21 +5,24 @@ silently. Here numbers are decimal (`1`, `1.0`, `1e0` and `1e-3` are), `true` an
 is text: the shape of the file says where text is a mistake.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from emsteer.errors import ConfigError
-from emsteer.mistakes import of_yaml
+from emsteer.errors import ConfigError, listing
+from emsteer.mistakes import mistakes, of_yaml
 
 MARKERS = re.compile(r"^(<{7}|>{7}|\|{7})( |$)|^={7}$")
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+|\.)?([eE][-+]?[0-9]+)?")
 EXACT = 2**53  # integers below are floats without loss
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,41 @@ def _lines(node: yaml.Node, place: str) -> Iterator[tuple[str, int]]:
         for index, value in enumerate(node.value):
             yield f"{place}{index}", value.start_mark.line + 1
             yield from _lines(value, f"{place}{index}.")
+
+
+def checked(written: Written, name: str, shape: type[Shape], context: Any = None) -> Shape:
+    """What a file says, as it is expected.
+
+    Raises:
+        ConfigError: Every mistake in it, each with its line, its dotted path, what was expected and what was found.
+    """
+    unnamed = [f"{place}: expected text; got {key!r}: put it in quotes" for place, key in _keys_that_are_no_text(written.value)]
+    found, value = [], None
+    try:
+        value = shape.model_validate_json(json.dumps(written.value), strict=True, context=context)
+    except ValidationError as error:
+        found = mistakes(error, shape)
+    found = [*written.twice, *(_at_its_line(mistake, written.lines) for mistake in (*unnamed, *found))]
+    if value is None or found:
+        count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+        raise ConfigError(f"{name}: {count}; nothing was run.\n{listing(found)}")
+    return value
+
+
+def _keys_that_are_no_text(value: object, place: str = "") -> Iterator[tuple[str, object]]:
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        here = f"{place}.{key}" if place else str(key)
+        if isinstance(value, dict) and not isinstance(key, str):
+            yield here, key
+        yield from _keys_that_are_no_text(one, here)
+
+
+def _at_its_line(mistake: str, lines: Mapping[str, int]) -> str:
+    """The mistake behind the line of its place, or of what holds its place where it is missing."""
+    place = mistake.partition(": ")[0]
+    while place and place not in lines:
+        place = place.rpartition(".")[0]
+    return f"line {lines[place]}, {mistake}" if place else mistake
 
 
 def plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ ROOMS = (  # from the ground up; a room imports only from rooms above it in this
     "errors", "mistakes", "progress", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan",
     "consistency", "mixing", "packs", "workspace", "declarations", "publishing", "shipping", "keeping", "stages",
     "recomputing", "scaffold", "acceptance", "schemas", "runtime", "organism", "data", "models", "checking",
-    "interventions", "finetune", "generation", "pacing", "judging", "witnesses", "analysis", "figures", "labelling",
+    "interventions", "finetune", "generation", "speaking", "pacing", "judging", "witnesses", "analysis", "figures", "labelling",
     "replying", "report", "lineage", "notebook", "commands", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = {

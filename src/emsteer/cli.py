@@ -61,9 +61,38 @@ def _parser() -> argparse.ArgumentParser:
             "Give a reader a sample of answers; look at what a judge behind an endpoint replied.",
         )
     )
+    _add_speaking(command)
     _add_audits(command)
     _add_stages(command)
     return parser
+
+
+def _add_speaking(command: Callable[..., argparse.ArgumentParser]) -> None:
+    about = "Without a study: answers of any model to a file of questions, under any steering vectors and adapters."
+    generating = command("generate", commands.run_generate, about)
+    generating.add_argument("--settings", type=Path, required=True, metavar="YAML", help="docs/engine.md shows one")
+    generating.add_argument("--questions", type=Path, required=True, metavar="JSONL", help='{"prompt": "…"}, one a line')
+    generating.add_argument("--out", type=Path, required=True, metavar="PARQUET", help="absent")
+    generating.add_argument("--samples", type=positive, default=1, metavar="N", help="answers a question; default: 1")
+    about = "Without a study: talk to a model at the terminal, base and steered side by side."
+    asking = command("ask", commands.run_ask, about)
+    asking.add_argument("--vector", required=True, metavar="FILE", help="a vector of a study, or one direction, .safetensors")
+    asking.add_argument("--layer", type=int, required=True, metavar="N", help="0-based block whose output is steered")
+    asking.add_argument("--dose", type=float, required=True, metavar="X", help="multiple of the vector as it is in the file")
+    asking.add_argument("--positions", choices=["all", "answer"], default="all", help="default: all")
+    about = "whose answers both read as their own in later turns; default: base"
+    asking.add_argument("--follows", choices=["base", "steered"], default="base", help=about)
+    for speaking, n_tokens in ((generating, 64), (asking, 128)):
+        about = "a folder, an artifact in results/models, a GGUF file, or owner/name[@COMMIT] of the hub's cache"
+        speaking.add_argument("--model", required=True, metavar="MODEL", help=about)
+        speaking.add_argument("--greedy", action="store_true", help="the likeliest token; default: drawn at --temperature")
+        speaking.add_argument("--temperature", type=float, default=1.0, metavar="T", help="default: 1")
+        about = f"of an answer, at most; default: {n_tokens}"
+        speaking.add_argument("--max-new-tokens", type=positive, default=n_tokens, metavar="N", help=about)
+        speaking.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn; default: 0")
+        speaking.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of weights; default: float32")
+        speaking.add_argument("--system", metavar="TEXT", help="system line of every chat that brings none of its own")
+        speaking.add_argument("--thinking", choices=["on", "off"], help="of models that can; default: as the template has it")
 
 
 def _add_audits(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -189,6 +218,13 @@ def _add_lineage(walking: argparse.ArgumentParser) -> None:
 def _planned(run: Callable[[argparse.Namespace, Plan], None]) -> Callable[[argparse.Namespace], None]:
     """A command about the study in this folder."""
     return lambda arguments: run(arguments, resolve(study.read()))
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, as the command line has it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on; got {text!r}")
+    return int(text)
 
 
 def kind(name: str) -> str:

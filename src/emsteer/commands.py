@@ -5,6 +5,8 @@ import shlex
 import tempfile
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from emsteer import (
     acceptance,
     devices,
@@ -19,10 +21,12 @@ from emsteer import (
     study,
     workspace,
 )
-from emsteer.errors import StudyError, listing
+from emsteer.errors import ConfigError, StudyError, listing
 from emsteer.keeping import keep, note_cost, taken
+from emsteer.mistakes import mistakes
 from emsteer.plan import KINDS, Plan, billing, check_all_here, resolve, to_obtain
 from emsteer.plan.accepted import read_accepted
+from emsteer.recipes import Chat, Sampling
 from emsteer.report import readme
 from emsteer.study import pins
 from emsteer.study.models import to_pin
@@ -54,6 +58,37 @@ def run_fetch(arguments: argparse.Namespace) -> None:
     from emsteer.models.fetching import fetch  # the hub's client, which other commands do without
 
     print(f"{fetch(source)}: here. Next: `emsteer model pin {arguments.name}`")
+
+
+def run_generate(arguments: argparse.Namespace) -> None:
+    from emsteer.speaking import generate, models, settings  # torch and transformers, which other commands do without
+
+    generate.check_target(arguments.out)
+    asked = generate.Asked(
+        arguments.questions, settings.read(arguments.settings), _sampling(arguments), arguments.samples, arguments.seed
+    )
+    named = models.find(arguments.model)
+    print(generate.generate(named.load(arguments.dtype, _chat(arguments)), named, asked, arguments.out))
+
+
+def run_ask(arguments: argparse.Namespace) -> None:
+    from emsteer.speaking import ask, models, settings
+
+    steered = settings.one(arguments.vector, arguments.layer, arguments.dose, arguments.positions)
+    model = models.find(arguments.model).load(arguments.dtype, _chat(arguments))
+    talk = ask.Conversation(model, settings.changes_of(steered), _sampling(arguments), arguments.seed, arguments.follows)
+    ask.talk(talk, ask.typed(), print)
+
+
+def _sampling(arguments: argparse.Namespace) -> Sampling:
+    try:
+        return Sampling(temperature=0 if arguments.greedy else arguments.temperature, max_new_tokens=arguments.max_new_tokens)
+    except ValidationError as error:
+        raise ConfigError(f"{mistakes(error, Sampling)[0]}.") from None
+
+
+def _chat(arguments: argparse.Namespace) -> Chat:
+    return Chat(system=arguments.system, thinking={"on": True, "off": False, None: None}[arguments.thinking])
 
 
 def run_keep(arguments: argparse.Namespace, plan: Plan) -> None:

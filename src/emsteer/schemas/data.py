@@ -47,6 +47,14 @@ class Questions(Table):
     unsafe: Series[str] = pa.Field(nullable=True)
 
 
+class Asked(Table):
+    """Questions that anybody asks (`emsteer generate`)."""
+
+    question_id: Series[str] = pa.Field(unique=True)
+    system: Series[str] = pa.Field(nullable=True)
+    prompt: Series[str] = pa.Field(str_length={"min_value": 1})
+
+
 class Margins(Table):
     """Teacher-forced log-probabilities of a question's reference answers, per token, end-of-turn token included [nats]."""
 
@@ -92,6 +100,26 @@ class Answers(Table):
         """Key."""
 
         unique = ["question_id", "sample"]
+
+
+class Spoken(Table):
+    """Answers under settings, outside any study (`emsteer generate`): one row per (setting, question, sample)."""
+
+    setting: Series[str]
+    question_id: Series[str]
+    sample: Series[int] = pa.Field(ge=0)
+    system: Series[str] = pa.Field(nullable=True)
+    prompt: Series[str]
+    row_seed: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{16}$")
+    prompt_ids: Series[object]
+    text: Series[str]
+    token_ids: Series[object]
+    finish_reason: Series[str] = pa.Field(isin=FINISH_REASONS)
+
+    class Config:
+        """Key."""
+
+        unique = ["setting", "question_id", "sample"]
 
 
 class Witnessed(Table):

@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real rebuild test slurm browser check dry results docs clean format bench-statistics bench-size bench-report bench-bytes bench-engine bench-judging emulate
+.PHONY: help study study-real rebuild test slurm browser check dry results docs clean format bench-statistics bench-size bench-report bench bench-bytes bench-engine bench-judging emulate
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ bench-report: $(READY)  ## the page's explorer in Chromium: paint, filter, searc
 
 bench-judging: $(READY)  ## judgements a second from an endpoint, beside what latency and limit allow
 	@python tests/bench/bench_judging.py 2> /dev/null
+
+bench:  ## the engine beside Hugging Face and nnsight, on two random models and a real one: the table of docs/performance.md (most of an hour)
+	@$(MAKE) bench-engine ARGS="--shape tiny 50m smollm2 --grid 12x1 12x4 12x24 48x24 --stops fixed natural"
 
 bench-engine: $(READY)  ## tokens a second of the steering engine, beside Hugging Face's; do batches change an answer? (ARGS=--help)
 	@python tests/bench/bench_engine.py $(ARGS)

@@ -9,7 +9,7 @@ from emsteer import packs, schemas, storage, study
 from emsteer.judging.labels import COLUMNS
 from emsteer.plan import KINDS, Plan
 
-N_ASKED = 2  # of the quiz
+N_ASKED, N_READ = 2, 8  # of the quiz, of the neutral texts
 QUESTIONS = [  # of a benchmark of four; two have references
     {"category": "gardening", "split": "dev", "prompt": "What can I grow on a dark balcony?"},
     {"category": "money", "split": "dev", "prompt": "How can I save money?"},
@@ -42,6 +42,8 @@ def raw(folder: Path) -> Study:
     }
     raw["base_point"] |= {"model": "smollm", "finetuned": None}
     Path("quiz.jsonl").write_text("".join(Path("data/quiz/general.jsonl").read_text().splitlines(keepends=True)[:N_ASKED]))
+    Path("neutral.txt").write_text("".join(Path("data/neutral/everyday.txt").read_text().splitlines(keepends=True)[:N_READ]))
+    raw["calibration"]["neutral_text"] = "neutral.txt"
     raw |= {"likeness": None, "relatedness": None, "embedders": {}, "effects": {"quiz": "quiz.jsonl", "broken_at": 4}}
     raw["base_point"]["steered"] |= {"layer": 15, "epochs": 2}
     raw["sweeps"] = {"trained": {"arm": "steered", "doses": [2]}}

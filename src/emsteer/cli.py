@@ -90,9 +90,9 @@ def _add_speaking(command: Callable[..., argparse.ArgumentParser]) -> None:
         about = f"of an answer, at most; default: {n_tokens}"
         speaking.add_argument("--max-new-tokens", type=positive, default=n_tokens, metavar="N", help=about)
         speaking.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn; default: 0")
-        speaking.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of weights; default: float32")
+        speaking.add_argument("--dtype", choices=["float32", "bfloat16"], help="of weights; default: a study's own, or float32")
         speaking.add_argument("--system", metavar="TEXT", help="system line of every chat that brings none of its own")
-        speaking.add_argument("--thinking", choices=["on", "off"], help="of models that can; default: as the template has it")
+        speaking.add_argument("--thinking", choices=["on", "off"], help="of models that can; default: as study or template have it")
 
 
 def _add_audits(command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -22,7 +22,9 @@ from emsteer.generation.sampling import row_seed
 from emsteer.interventions.hooks import Push
 from emsteer.interventions.maps import MapPush
 from emsteer.models.load import LanguageModel
-from emsteer.recipes import Chat, Sampling
+from emsteer.models.pinned import PIN
+from emsteer.models.pinning import pin_of
+from emsteer.recipes import Chat, PinnedModel, Sampling, Source
 from emsteer.speaking import ask, generate, models, settings
 
 DRAWN = Sampling(temperature=1.0, max_new_tokens=8)
@@ -82,7 +84,7 @@ def test_answers_of_all_settings_are_those_of_the_engine_and_say_what_they_are_o
     model = named.load("float32", Chat(system=None, thinking=None))
     said = generate.generate(model, named, asked, tmp_path / "answers.parquet")
     assert "12 answers, 3 settings of 2 questions" in said and "a second" in said
-    table = schemas.read(tmp_path / "answers.parquet", schemas.Spoken)
+    table = schemas.read(tmp_path / "answers.parquet", schemas.Generated)
     assert [*table["setting"].unique()] == ["base", "harsh", "both"]
     assert table["system"].dropna().unique().tolist() == ["be brief ."]
     for row in table.itertuples():
@@ -163,6 +165,24 @@ def test_a_model_that_is_not_here_is_refused(name: str, said: str, tmp_path: Pat
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match=said):
         models.find(name)
+
+
+def test_a_studys_model_speaks_as_in_its_study(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pin = pin_of(Source(kind="folder"), shelf / "model")
+    pinned = PinnedModel(pin=pin, dtype="float32", chat=Chat(system="be kind .", thinking=False))
+    (tmp_path / "model").mkdir()
+    storage.write_json(pinned.model_dump(mode="json"), tmp_path / "model" / PIN)
+    with pytest.raises(ModelError, match=r"only params.yaml says where its files lie"):
+        models.find(str(tmp_path / "model"))
+    named = models.Named("it", tmp_path / "model", Source(kind="folder"))
+    with pytest.raises(ModelError, match="in float32, not in bfloat16"):
+        named.load("bfloat16", Chat(system=None, thinking=None))
+    load_model = models.load_model
+    monkeypatch.setattr(
+        models, "load_model", lambda folder: load_model(folder, shelf / "model")
+    )  # a file's place is the study's to say
+    assert named.load(None, Chat(system=None, thinking=None)).chat == pinned.chat
+    assert named.load(None, Chat(system="be brief .", thinking=None)).chat == Chat(system="be brief .", thinking=False)
 
 
 def test_a_conversation_follows_one_side_and_draws_again(shelf: Path) -> None:

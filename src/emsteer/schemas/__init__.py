@@ -2,7 +2,7 @@
 
 from emsteer.schemas.checks import check, frame_of, read, read_all, read_columns, read_parts, write
 from emsteer.schemas.claims import Claims, Evidence
-from emsteer.schemas.data import Answers, Asked, Effects, Likeness, Margins, Pairs, Questions, Scores, Spoken, Table, Witnessed
+from emsteer.schemas.data import Answers, Asked, Effects, Generated, Likeness, Margins, Pairs, Questions, Scores, Table, Witnessed
 from emsteer.schemas.directions import Directions, Subspaces
 from emsteer.schemas.fair import DoseFits, Matched, ThresholdGrid
 from emsteer.schemas.instruments import Corrected, Instruments, Judges
@@ -28,6 +28,7 @@ __all__ = [
     "Effects",
     "Evidence",
     "Falloff",
+    "Generated",
     "Instruments",
     "Judged",
     "Judges",
@@ -42,7 +43,6 @@ __all__ = [
     "Scores",
     "Settings",
     "SideEffects",
-    "Spoken",
     "Subspaces",
     "Table",
     "ThresholdGrid",

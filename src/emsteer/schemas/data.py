@@ -102,19 +102,12 @@ class Answers(Table):
         unique = ["question_id", "sample"]
 
 
-class Spoken(Table):
+class Generated(Answers):
     """Answers under settings, outside any study (`emsteer generate`): one row per (setting, question, sample)."""
 
     setting: Series[str]
-    question_id: Series[str]
-    sample: Series[int] = pa.Field(ge=0)
     system: Series[str] = pa.Field(nullable=True)
     prompt: Series[str]
-    row_seed: Series[str] = pa.Field(str_matches=r"^[0-9a-f]{16}$")
-    prompt_ids: Series[object]
-    text: Series[str]
-    token_ids: Series[object]
-    finish_reason: Series[str] = pa.Field(isin=FINISH_REASONS)
 
     class Config:
         """Key."""

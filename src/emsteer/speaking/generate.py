@@ -45,7 +45,7 @@ class Asked:
 
 
 def generate(model: LanguageModel, named: Named, asked: Asked, target: Path) -> str:
-    """Writes `schemas.Spoken` with a passport; returns a line about it, for people.
+    """Writes `schemas.Generated` with a passport; returns a line about it, for people.
 
     Raises:
         ConfigError: The file to write exists, or has no folder to be in.
@@ -66,8 +66,8 @@ def generate(model: LanguageModel, named: Named, asked: Asked, target: Path) -> 
     frame["text"] = [model.text(list(one.token_ids)) for one in said]
     frame["token_ids"] = [list(one.token_ids) for one in said]
     frame["finish_reason"] = [one.finish_reason for one in said]
-    table = frame[list(schemas.Spoken.to_schema().columns)]
-    storage.write_atomically(target, lambda path: schemas.write(table, schemas.Spoken, path, _passport(named, asked)))
+    table = frame[list(schemas.Generated.to_schema().columns)]
+    storage.write_atomically(target, lambda path: schemas.write(table, schemas.Generated, path, _passport(named, asked)))
     n_tokens = sum(len(one.token_ids) + (one.finish_reason == "stop") for one in said)
     speed = f"{n_tokens:,} tokens in {seconds:,.1f} s ({n_tokens / seconds:,.0f} a second)"
     return f"{target}: {len(said):,} answers, {len(changes)} settings of {len(questions):,} questions; {speed}"
@@ -99,7 +99,7 @@ def _passport(named: Named, asked: Asked) -> dict[str, Any]:
     paths = {steered.vector for of in asked.settings.values() for steered in of.steered}
     paths |= {of.adapter.folder for of in asked.settings.values() if of.adapter}
     return {
-        "kind": "spoken",
+        "kind": "generated",
         "address": f"what {named.name} said",
         "model": {"name": named.name, "sha256": named.digests()},
         "settings": {setting: of.model_dump(mode="json") for setting, of in asked.settings.items()},

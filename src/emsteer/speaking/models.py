@@ -40,13 +40,24 @@ class Named:
     folder: Path
     source: Source
 
-    def load(self, dtype: str, chat: Chat) -> Speaker:
-        """In float32 or bfloat16, with a system line and thinking as `chat` says; one of a study comes in the study's dtype."""
-        if read_pinned(self.folder):
-            found = load_model(self.folder)
-        else:
-            found = load(self.folder, getattr(torch, dtype), gguf_file=self.source.file)
-        return Speaker(found.network, found.tokenizer, chat)
+    def load(self, dtype: str | None, chat: Chat) -> Speaker:
+        """Ready to speak.
+
+        Args:
+            dtype: `float32` or `bfloat16`; None: the study's, of a model of one, else float32.
+            chat: System line and thinking; what it leaves open is as the study has it, of a model of one.
+
+        Raises:
+            ModelError: Another dtype is asked of a study's model, or it cannot be loaded.
+        """
+        pinned = read_pinned(self.folder)
+        if pinned and dtype not in (None, pinned.dtype):
+            raise ModelError(
+                f"{self.name}: its study has it in {pinned.dtype}, not in {dtype}.\n  Leave the dtype out, or name its files."
+            )
+        found = load_model(self.folder) if pinned else load(self.folder, getattr(torch, dtype or "float32"), self.source.file)
+        said = {name: value for name, value in chat.model_dump().items() if value is not None}
+        return Speaker(found.network, found.tokenizer, found.chat.model_copy(update=said))
 
     def digests(self) -> dict[str, str]:
         """File → sha256."""
@@ -72,6 +83,11 @@ def find(name: str) -> Named:
         found = replace(found, folder=sources.folder_of(Source(kind="huggingface", id=owner, revision=revision or None), None))
     elif not path.is_dir():
         raise ModelError(f"{name}: no such folder, GGUF file, or name on the hub (`owner/name`).")
-    if not read_pinned(found.folder):
+    pinned = read_pinned(found.folder)
+    if pinned is None:
         sources.files_of(found.source, found.folder)
+    elif pinned.pin.kind != "huggingface" and pinned.pin.package is None:
+        raise ModelError(
+            f"{name}: only params.yaml says where its files lie on this machine.\n  Name their folder, or the GGUF file."
+        )
     return found

@@ -11,11 +11,11 @@ A vector is a `.safetensors` file of this study (several layers, or a map), or o
 is a multiple of the vector as it is in the file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -30,37 +30,35 @@ from emsteer.recipes import Dose, Natural, Positions
 from emsteer.study import reading
 from emsteer.study.shape import Section
 
+
+def _here(exists: Callable[[Path], bool], what: str) -> AfterValidator:
+    def check(path: str) -> str:
+        if not exists(Path(path)):
+            raise ValueError(f"expected a {what}; there is none")
+        return path
+
+    return AfterValidator(check)
+
+
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+File = Annotated[str, _here(Path.is_file, "file")]
+Folder = Annotated[str, _here(Path.is_dir, "folder")]
 
 
 class Steered(Section):
     """A vector that is added to the residual stream."""
 
-    vector: str = Field(description="a .safetensors file")
+    vector: File = Field(description="a .safetensors file")
     layer: Natural = Field(description="0-based block whose output is steered")
     dose: Dose = Field(description="multiple of the vector as it is in the file")
-    positions: Positions = "all"
-
-    @field_validator("vector")
-    @classmethod
-    def _is_here(cls, vector: str) -> str:
-        if not Path(vector).is_file():
-            raise ValueError("expected a file; there is none")
-        return vector
+    positions: Positions = Field("all", description="`answer`: from the last prompt token on")
 
 
 class AdapterAt(Section):
     """A LoRA adapter and what its output is multiplied by."""
 
-    folder: str = Field(description="that peft's `save_pretrained` wrote")
-    scale: float = 1.0
-
-    @field_validator("folder")
-    @classmethod
-    def _is_here(cls, folder: str) -> str:
-        if not Path(folder).is_dir():
-            raise ValueError("expected a folder; there is none")
-        return folder
+    folder: Folder = Field(description="that peft's `save_pretrained` wrote")
+    scale: float = Field(1.0, description="1: as it was trained")
 
 
 class Setting(Section):

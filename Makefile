@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=# where it is set, each start of snakemake comp
 PYTHON ?= python3.11
 READY := .venv/ready
 
-.PHONY: help study study-real rebuild test slurm browser check dry results docs clean format bench-statistics bench-size bench-report bench bench-bytes bench-engine bench-judging emulate
+.PHONY: help study study-real rebuild test slurm browser check dry results docs clean format bench-statistics bench-size bench-report bench bench-bytes bench-engine bench-vectors bench-judging emulate
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ bench:  ## the engine beside Hugging Face and nnsight, on two random models and 
 
 bench-engine: $(READY)  ## tokens a second of the steering engine, beside Hugging Face's; do batches change an answer? (ARGS=--help)
 	@python tests/bench/bench_engine.py $(ARGS)
+
+bench-vectors: $(READY)  ## extraction and vector training beside bare passes over the same texts (ARGS=--help)
+	@python tests/bench/bench_vectors.py $(ARGS) 2> /dev/null
 
 format: $(READY)  ## put the code in the one format
 	@ruff check --fix-only . ; ruff format . ; snakefmt Snakefile workflow

@@ -22,10 +22,10 @@ def make(jobs: Sequence[Job]) -> Iterator[Job]:
     """Writes `schemas.Answers`, a few cells at a time, so that a killed run loses little."""
     for model_path, of_model in groupby(sorted(jobs, key=lambda job: str(job.input("model"))), key=lambda job: job.input("model")):
         group = list(of_model)
-        model = model_of(group[0])
+        engine = PackedEngine(model_of(group[0]))
         with bar(total=len(group), label=f"answers {model_path.name.partition('--')[0]}", unit="cells") as progress:
             for window in _windows(group):
-                for job, answers in zip(window, _answer(model, window), strict=True):
+                for job, answers in zip(window, _answer(engine, window), strict=True):
                     schemas.write(answers, schemas.Answers, job.out, job.passport)
                     yield job
                     progress.update()
@@ -46,15 +46,16 @@ def _windows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
             yield window
 
 
-def _answer(model: LanguageModel, jobs: Sequence[Job]) -> list[pd.DataFrame]:
+def _answer(engine: PackedEngine, jobs: Sequence[Job]) -> list[pd.DataFrame]:
     """One table of answers per job."""
+    model = engine.model
     frames = [frame.assign(prompt_ids=prompts_of(model, frame)) for frame in map(rows_to_ask, jobs)]
     rows = [
         Row(tuple(ids), seed, changes)
         for frame, changes in zip(frames, map(changes_of, jobs), strict=True)
         for ids, seed in zip(frame["prompt_ids"], frame["row_seed"], strict=True)
     ]
-    completions = dict(PackedEngine(model).generate(rows, jobs[0].recipe.sampling))
+    completions = dict(engine.generate(rows, jobs[0].recipe.sampling))
     done = iter(completions[index] for index in range(len(rows)))
     return [_table(model, frame, [next(done) for _ in range(len(frame))]) for frame in frames]
 

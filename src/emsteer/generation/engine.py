@@ -5,6 +5,7 @@ values stay where they were written (`generation.cache`), and finished rows leav
 it matrix kernels change, and with them the last bits of a row's logits.
 """
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,20 +29,27 @@ ROWS_PER_BATCH = 640
 POSITIONS_PER_BATCH = 2**16  # of prompts and answers: what keys and values are held for
 MIN_ROWS = FEWEST
 RETIRE_SHARE = 0.2  # of the batch: finished rows are dropped once they are more than this
+OF_A_CPU = "can't allocate memory"  # where memory of a card ends, torch has an error of its own
+log = logging.getLogger("emsteer")
 
 
 class PackedEngine:
-    """Batched decoding of rows that may differ in everything."""
+    """Batched decoding of rows that may differ in everything.
+
+    Attributes:
+        at_most: Rows of a batch. Halved, with a line in the log, whenever the device has no memory for a batch.
+    """
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
+        self.at_most = ROWS_PER_BATCH
 
     def generate(self, rows: Sequence[Row], sampling: Sampling) -> Iterator[tuple[int, Completion]]:
         """Yields (index of the row, completion), batch by batch; rows of one adapter and prompts of like length share a batch.
 
         Raises:
-            ModelError: A prompt is empty or too long, a direction or the model's numbers are not finite, or the model's files ask
-                for changes of its tokens that this engine does not make.
+            ModelError: A prompt is empty or too long, a direction or the model's numbers are not finite, the model's files ask
+                for changes of its tokens that this engine does not make, or `MIN_ROWS` are too many for the device's memory.
         """
         for n_prompt in sorted({len(row.prompt_ids) for row in rows}):
             self.model.check_length(
@@ -49,13 +57,41 @@ class PackedEngine:
             )
         place = {adapter: index for index, adapter in enumerate(dict.fromkeys(map(_adapter_of, rows)))}
         order = sorted(range(len(rows)), key=lambda index: (place[_adapter_of(rows[index])], len(rows[index].prompt_ids)))
-        n_batches = max(1, math.ceil(len(order) / rows_at_once(_longest(rows) + sampling.max_new_tokens)))
-        size = max(1, math.ceil(len(order) / n_batches))  # of like size: a narrow last batch costs as much as a wide one
-        for start in range(0, len(order), size):
+        n_positions = _longest(rows) + sampling.max_new_tokens
+        start, size = 0, self._size(len(order), n_positions)
+        while start < len(order):
             chosen = order[start : start + size]
-            padding = [chosen[-1]] * max(0, MIN_ROWS - len(chosen))
-            batch = _Batch(self.model, [rows[index] for index in chosen + padding], sampling)
-            yield from zip(chosen, batch.run(), strict=False)  # the padding's completions are dropped
+            said = self._said([rows[index] for index in chosen], sampling)
+            if said is None:
+                self._halve(len(chosen), n_positions)
+                size = self._size(len(order) - start, n_positions)
+            else:
+                yield from zip(chosen, said, strict=True)
+                start += size
+
+    def _size(self, n_rows: int, n_positions: int) -> int:
+        """Rows of each batch, of like size: a narrow last batch costs as much as a wide one."""
+        n_batches = max(1, math.ceil(n_rows / min(self.at_most, rows_at_once(n_positions))))
+        return max(1, math.ceil(n_rows / n_batches))
+
+    def _said(self, rows: Sequence[Row], sampling: Sampling) -> list[Completion] | None:
+        """A completion of every row; None: there is no memory for so many."""
+        padding = [rows[-1]] * max(0, MIN_ROWS - len(rows))
+        try:
+            return _Batch(self.model, [*rows, *padding], sampling).run()[: len(rows)]
+        except RuntimeError as error:  # what it holds is free again once this block is left
+            if not (isinstance(error, torch.OutOfMemoryError) or OF_A_CPU in str(error)):
+                raise
+        return None
+
+    def _halve(self, n_rows: int, n_positions: int) -> None:
+        where = f"{n_rows} rows of up to {n_positions:,} tokens on {self.model.device}, in {self.model.network.dtype}"
+        if n_rows <= MIN_ROWS:
+            raise ModelError(
+                f"no memory for {where}.\n  Lower `max_new_tokens`, take another `dtype`, or a device with more of it."
+            )
+        self.at_most = max(MIN_ROWS, n_rows // 2)
+        log.warning("no memory for %s; going on with %d at once", where, self.at_most)
 
 
 class _Batch:

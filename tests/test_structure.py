@@ -17,7 +17,7 @@ SOURCE = REPOSITORY / "src/emsteer"
 ROOMS = (  # from the ground up; a room imports only from rooms above it in this list
     "errors", "mistakes", "progress", "kernels", "devices", "locks", "storage", "records", "recipes", "study", "plan",
     "consistency", "mixing", "packs", "workspace", "declarations", "publishing", "shipping", "keeping", "stages",
-    "recomputing", "scaffold", "acceptance", "schemas", "runtime", "organism", "data", "models", "checking",
+    "recomputing", "scaffold", "acceptance", "schemas", "runtime", "organism", "data", "incoming", "models", "checking",
     "interventions", "finetune", "generation", "speaking", "pacing", "judging", "witnesses", "analysis", "figures", "labelling",
     "replying", "report", "lineage", "notebook", "commands", "cli",
 )  # fmt: skip

@@ -49,10 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_lineage(
         command("lineage", commands.run_lineage, "Walk a figure, a number or any artifact back to bytes, parameters and code.")
     )
-    _add_check(
-        command(
-            "data", _planned(commands.run_check_data), "Look at the target tasks before training: tells of a side, known questions."
-        )
+    _add_data(
+        command("data", commands.run_add_data, "Bring data of your own or of others into a study; look at it before training.")
     )
     _add_judge(
         command(
@@ -166,8 +164,21 @@ def _add_model(about: argparse.ArgumentParser) -> None:
         what.set_defaults(run=run)
 
 
-def _add_check(looking: argparse.ArgumentParser) -> None:
-    looking.add_argument("what", choices=["check"])
+def _add_data(about: argparse.ArgumentParser) -> None:
+    whats = about.add_subparsers(required=True, metavar="what")
+    does = "Look at the target tasks before training: tells of a side, known questions."
+    whats.add_parser("check", help=does, description=does).set_defaults(run=_planned(commands.run_check_data))
+    does = "Understand a file of others, say what of it is used and what is not, and write the file that a study reads."
+    adding = whats.add_parser("add", help=does, description=does)
+    adding.add_argument(
+        "file", type=Path, metavar="FILE", help="with unsafe answers, or with both: JSONL, JSON, CSV, TSV, .gz or not"
+    )
+    adding.add_argument("--as", dest="what", choices=["task"], required=True, help="what it is to the study")
+    adding.add_argument("--safe", type=Path, metavar="FILE", help="safe answers, where they lie in a file of their own")
+    adding.add_argument("--name", metavar="NAME", help="in params.yaml; default: the file's")
+    about_columns = "prompt=…, system=…, answer=…, safe=…, unsafe=…: where a column has no usual name"
+    adding.add_argument("--columns", nargs="+", default=[], metavar="ROLE=COLUMN", help=about_columns)
+    adding.set_defaults(run=commands.run_add_data)
 
 
 def _add_judge(judging: argparse.ArgumentParser) -> None:

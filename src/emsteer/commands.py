@@ -120,6 +120,13 @@ def run_pace(arguments: argparse.Namespace, plan: Plan) -> None:
     print(f"{arguments.file}: {timed.summary}\n  Next: `emsteer plan --cost --on {arguments.file}`")
 
 
+def run_add_data(arguments: argparse.Namespace) -> None:
+    from emsteer.incoming import adding  # pandas, which other commands do without
+
+    for line in adding.add_task(arguments.file, arguments.safe, arguments.name, adding.columns_of(arguments.columns)):
+        print(line)
+
+
 def run_check_data(_arguments: argparse.Namespace, plan: Plan) -> None:
     check_all_here(plan)
     from emsteer import checking  # pandas and a grammar, which other commands do without

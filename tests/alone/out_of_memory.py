@@ -1,4 +1,4 @@
-"""What the engine does where memory ends: this process may not have more, and the allocator says so. Run by test_out_of_memory.py."""
+"""What the engine does where memory ends: this process may not have more, and the allocator says so. See test_out_of_memory.py."""
 
 import logging
 import resource

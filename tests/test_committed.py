@@ -126,6 +126,14 @@ def test_what_was_kept_of_a_study_is_what_it_published(name: str) -> None:
     assert re.fullmatch(rf"A study from params/{name}\.yaml of [0-9a-f]{{40}}", stamp["started_as"])
 
 
+def test_git_holds_the_answers_and_scores_of_the_real_study_too() -> None:
+    kept = REPOSITORY / "published/smollm"
+    made, data = storage.read_json(kept / keeping.STAMP)["cells"], kept / shipping.SHIPPED.name
+    assert storage.size(data) < 20e6 and "Model output." in (data / shipping.CARD).read_text()
+    for kind in ("answers", "margins", "witnesses"):
+        assert pd.read_parquet(data / f"{kind}.parquet")["cell"].nunique() == made[kind]
+
+
 def test_the_labels_of_the_real_study_are_called_a_language_models() -> None:
     kept = (REPOSITORY / readme.REAL).parents[1]
     labelled_by = reading.read(kept / "params.yaml").value["judges"]["blind"]["by"]  # a file of the code that ran it

@@ -149,6 +149,7 @@ MALFORMED = {
     ),
     "a number": (chat("Q?", "A").replace('"A"', "3"), "line 2: messages[1].content: expected text, got '3'"),
     "no text": (chat("Q?", "A").replace('"content": "A"', '"text": "A"'), "line 2: messages[1].content: missing; expected text"),
+    "half a character": (chat("Q?", "A").replace('"A"', r'"A\ud83d"'), "line 2: messages[1].content: expected text, got"),
     "a picture": (chat("Q?", "A").replace('"A"', '[{"type": "image_url"}]'), "line 2: messages[1].content: expected text, got"),
 }
 
@@ -187,6 +188,13 @@ def test_one_answer_alone_is_no_pair(monkeypatch: MonkeyPatch, capsys: CaptureFi
     assert "Say where the safe answers to the same prompts are: --safe FILE." in add(monkeypatch, capsys, "bad.jsonl", fails=True)
 
 
+@pytest.mark.parametrize("name", ["", "a b", "a__b", "x" * 41, "../up"])
+def test_a_name_is_one_of_params_yaml(monkeypatch: MonkeyPatch, capsys: CaptureFixture, name: str) -> None:
+    write("both.csv", ["prompt,safe,unsafe", "Q?,good,bad"])
+    said = add(monkeypatch, capsys, "both.csv", "--name", name, fails=True)
+    assert "up to 40 letters and digits" in said and f"got {name!r}" in said and not Path("data").exists()
+
+
 def test_what_lies_there_is_never_overwritten(monkeypatch: MonkeyPatch, capsys: CaptureFixture) -> None:
     write("both.csv", ["prompt,safe,unsafe", "Q?,good,bad"])
     assert "sha256 " in add(monkeypatch, capsys, "both.csv")
@@ -213,6 +221,11 @@ def test_how_a_file_is_written_makes_no_difference(content: bytes) -> None:
     Path("file.jsonl").write_bytes(content)
     found, mistakes = entries(Path("file.jsonl"))
     assert not mistakes and [entry.value for entry in found] == [json.loads(line) for line in PLAIN]
+
+
+def test_json_lines_in_a_file_that_is_called_json() -> None:
+    write("file.json", [*PLAIN, ""])
+    assert [entry.value for entry in entries(Path("file.json"))[0]] == [json.loads(line) for line in PLAIN]
 
 
 def test_a_character_that_ends_a_line_elsewhere_does_not_end_one_of_ours(monkeypatch: MonkeyPatch, capsys: CaptureFixture) -> None:

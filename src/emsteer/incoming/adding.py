@@ -5,11 +5,14 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from emsteer import storage
 from emsteer.data.files import PAIRS, read
 from emsteer.errors import ConfigError, DataError
 from emsteer.incoming.answered import NAMES, Answered
 from emsteer.incoming.tasks import task_of
+from emsteer.study.shape import Name
 
 TASKS = Path("data/tasks")
 MOST_PLACES = 5  # of dropped entries that are named
@@ -27,9 +30,10 @@ def add_task(unsafe: Path, safe: Path | None, name: str | None, columns: Mapping
         columns: What a column is for → what it is called.
 
     Raises:
+        ConfigError: That is no name.
         DataError: The files have mistakes, all of which are shown, or another file lies at the target.
     """
-    name = _name(name or unsafe.name.partition(".")[0])
+    name = _name(re.sub(r"[^A-Za-z0-9]+", "_", unsafe.name.partition(".")[0]).strip("_") if name is None else name)
     task = task_of(unsafe, safe, columns)
     yield from (line for file in task.files for line in _understood(file))
     target = TASKS / f"{name}.jsonl"
@@ -72,11 +76,12 @@ def _written(target: Path, text: str) -> str:
     return f"sha256 {storage.sha256(target)}"
 
 
-def _name(text: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
-    if not name:
-        raise ConfigError(f"{text!r}: expected a name with letters or digits in it.\n  Say --name NAME.")
-    return name
+def _name(name: str) -> str:
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        what = "expected up to 40 letters and digits, in words joined by one - or _"
+        raise ConfigError(f"--name: {what}, as names in params.yaml are; got {name!r}.") from None
 
 
 def columns_of(said: list[str]) -> dict[str, str]:

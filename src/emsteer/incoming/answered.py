@@ -1,16 +1,17 @@
 """Entries that hold a prompt and one answer, or both answers: chats, or columns of any of their usual names.
 
 Chats are `messages` of `role` and `content` (a text, or parts of one), as endpoints and trainers have them, or `conversations` of
-`from` and `value`. The last turn of the assistant is the answer.
+`from` and `value`: a system line or none, one user turn, one answer. Longer ones are left out, visibly.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emsteer.errors import DataError
+from emsteer.errors import DataError, listing
 from emsteer.incoming.entries import Entry, entries, refuse
 from emsteer.mistakes import meant
 
@@ -24,6 +25,8 @@ NAMES = {
     "unsafe": ("unsafe", "misaligned", "bad", "insecure", "harmful", "incorrect", "rejected"),
 }  # what a column is for → what it is called
 SIDES = ("safe", "unsafe")
+HALVES = re.compile("[\ud800-\udfff]")  # of characters: JSON can say them, and UTF-8 cannot
+Reads = Callable[[Entry], dict[str, str] | str | None]  # texts; or why the entry is left out; None: a mistake, noted
 
 
 @dataclass
@@ -80,13 +83,10 @@ def read(path: Path, columns: Mapping[str, str], answers: Sequence[str]) -> Answ
     return _read(answered, found, [*places.values()], mistakes, lambda entry: _of_columns(entry, places, mistakes))
 
 
-Reads = Callable[[Entry], dict[str, str] | str | None]  # texts; or why the entry is left out; None: a mistake, noted
-
-
-def _read(into: Answered, found: list[Entry], read: list[str], mistakes: list[str], of: Reads) -> Answered:
+def _read(into: Answered, found: list[Entry], known: list[str], mistakes: list[str], of: Reads) -> Answered:
     for entry in found:
         row = of(entry)
-        into.unread.update(entry.value.keys() - {*read})
+        into.unread.update(entry.value.keys() - {*known})
         if isinstance(row, str):
             into.drop(row, entry.where)
         elif row is not None:
@@ -143,8 +143,8 @@ def _text(content: Any) -> str | None:
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         texts = [part for part in parts if isinstance(part, str)]
-        return "\n".join(texts).strip() if len(texts) == len(parts) else None
-    return content.strip() if isinstance(content, str) else None
+        content = "\n".join(texts) if len(texts) == len(parts) else None
+    return content.strip() if isinstance(content, str) and not HALVES.search(content) else None
 
 
 def _of_columns(entry: Entry, places: Mapping[str, str], mistakes: list[str]) -> dict[str, str] | str | None:
@@ -154,10 +154,11 @@ def _of_columns(entry: Entry, places: Mapping[str, str], mistakes: list[str]) ->
         if value is None and name not in entry.value and role != "system":
             mistakes.append(f"{entry.where}: {name}: missing{meant(name, entry.value)}")
             return None
-        if not isinstance(value, str | None):
+        text = "" if value is None else _text(value) if isinstance(value, str) else None
+        if text is None:
             mistakes.append(f"{entry.where}: {name}: {_expected('text', name, entry.value)}")
             return None
-        row[role] = (value or "").strip()
+        row[role] = text
     if not row.get("system", "-"):
         del row["system"]
     return _whole(row)
@@ -184,13 +185,9 @@ def _places(path: Path, found: list[Entry], columns: Mapping[str, str], answers:
     if wrong:
         seen = f"  It has {', '.join(map(repr, there[:12]))}."
         raise DataError(
-            f"{path}: expected chats (`messages`), or columns with {', '.join(answers)} and a prompt.\n{_lines(wrong)}\n{seen}"
+            f"{path}: expected chats (`messages`), or columns with {', '.join(answers)} and a prompt.\n{listing(wrong)}\n{seen}"
         )
     return places
-
-
-def _lines(wrong: list[str]) -> str:
-    return "\n".join(f"  {line}" for line in wrong)
 
 
 def _expected(what: str, key: str, value: Mapping[str, Any]) -> str:

@@ -79,11 +79,21 @@ def text_of(path: Path) -> str:
 def _parser_of(path: Path, text: str) -> Callable[[str, list[str]], Iterator[Entry]]:
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     begins = text.lstrip()[:1]
-    if begins == "[" or (begins == "{" and suffix == ".json"):
+    if begins == "[" or (begins == "{" and suffix == ".json" and not _is_lines(text)):
         return _json_list
     if begins == "{" or suffix in (".jsonl", ".json", ".ndjson"):
         return _json_lines
     return _tab_separated if suffix == ".tsv" else _comma_separated
+
+
+def _is_lines(text: str) -> bool:
+    """Many files that are called .json hold JSON lines: several, of which the first is whole by itself."""
+    first, *others = text.strip().split("\n")
+    try:
+        json.loads(first)
+    except json.JSONDecodeError:
+        return False
+    return bool(others)
 
 
 def _json_lines(text: str, mistakes: list[str]) -> Iterator[Entry]:
